@@ -1,0 +1,38 @@
+import { defineConfig } from 'vitest/config'
+
+const generated = ['**/node_modules/**', '**/dist/**', 'target/**', '.berth/**']
+const machine = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000, teardownTimeout: 20_000 } as const
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['packages/**/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/**/*.test.{ts,mjs}'],
+          exclude: generated,
+          testTimeout: 10_000,
+        },
+      },
+      {
+        test: {
+          ...machine,
+          name: 'integration',
+          include: ['apps/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'test/{e2e,conformance,faults,sdk,architecture}/**/*.test.ts'],
+          exclude: [...generated, '**/*.vm.test.ts'],
+        },
+      },
+      {
+        test: {
+          ...machine,
+          name: 'vm',
+          include: ['apps/*/test/**/*.vm.test.ts', 'test/**/*.vm.test.ts'],
+          exclude: generated,
+          testTimeout: 180_000,
+          hookTimeout: 240_000,
+        },
+      },
+    ],
+  },
+})
