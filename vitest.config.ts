@@ -19,7 +19,11 @@ export default defineConfig({
         test: {
           ...machine,
           name: 'integration',
-          include: ['apps/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'test/{e2e,conformance,faults,sdk,architecture}/**/*.test.ts'],
+          include: [
+            'apps/*/test/**/*.test.ts',
+            'packages/*/test/**/*.test.ts',
+            'test/{e2e,conformance,faults,sdk,architecture}/**/*.test.ts',
+          ],
           exclude: [...generated, '**/*.vm.test.ts'],
         },
       },

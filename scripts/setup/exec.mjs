@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process'
+import { commandEnv } from './env.mjs'
+
+const running = new Set()
+
+/** A command that ended badly. The message holds the command and the end of what it printed. */
+export class CommandFailed extends Error {}
+
+/**
+ * Runs a host command to its end and returns what it wrote to stdout, as text or, with `binary`, as a Buffer.
+ *
+ * @param options.input bytes for stdin; default none
+ * @param options.env variables on top of the cleaned environment
+ * @throws CommandFailed when it cannot be started, exits non-zero or dies of a signal
+ */
+export function exec(command, args, { input, env = {}, cwd, binary = false } = {}) {
+  return new Promise((resolve, reject) => {
+    // A group of its own, so that stopping set-up also ends what npm, apt or cargo started.
+    const child = spawn(command, args, { cwd, detached: true, stdio: ['pipe', 'pipe', 'pipe'], env: { ...commandEnv(), ...env } })
+    const out = []
+    const all = []
+    running.add(child)
+    child.stdout.on('data', (chunk) => {
+      out.push(chunk)
+      if (!binary) all.push(chunk)
+    })
+    child.stderr.on('data', (chunk) => all.push(chunk))
+    child.stdin.on('error', () => {}) // a command that exits without reading its input says why by its exit code
+    child.stdin.end(input)
+    const fail = (reason) => {
+      const tail = Buffer.concat(all).toString().trim().split('\n').slice(-30).join('\n')
+      reject(new CommandFailed(`${command} ${args.join(' ')}: ${reason}${tail ? `\n${tail}` : ''}`))
+    }
+    child.on('error', (error) => {
+      running.delete(child)
+      fail(error.message)
+    })
+    child.on('close', (code, signal) => {
+      running.delete(child)
+      if (code !== 0) return fail(signal ? `ended by ${signal}` : `exit code ${code}`)
+      const stdout = Buffer.concat(out)
+      resolve(binary ? stdout : stdout.toString())
+    })
+  })
+}
+
+/** Ends every command that is still running, with its whole process group. */
+export function stopCommands() {
+  for (const child of running) {
+    try {
+      process.kill(-child.pid, 'SIGTERM')
+    } catch {
+      child.kill('SIGTERM')
+    }
+  }
+}

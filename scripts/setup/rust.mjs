@@ -1,0 +1,89 @@
+import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs'
+import { homedir } from 'node:os'
+import path from 'node:path'
+import { exec } from './exec.mjs'
+import { timed } from './log.mjs'
+import { step } from './step.mjs'
+import { findProgram } from './tools.mjs'
+
+const OLDEST = [1, 88]
+const BINARIES = ['berth-agent', 'berth-shim']
+
+/** Folders that may hold cargo without being in PATH, rustup's own among them. */
+export function rustFolders(env = process.env) {
+  return [
+    env.CARGO_HOME && path.join(env.CARGO_HOME, 'bin'),
+    path.join(env.HOME ?? homedir(), '.cargo/bin'),
+    '/usr/local/bin',
+    '/usr/bin',
+  ].filter(Boolean)
+}
+
+/** Whether `rustc --version` output names a compiler that can build the two Rust apps. */
+export function newEnough(versionLine) {
+  const [, major, minor] = /^rustc (\d+)\.(\d+)/.exec(versionLine) ?? []
+  return Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1])
+}
+
+/** Debian packages that make the Rust apps buildable: a compiler where the machine has none that is new enough, a linker, the static C library. */
+export async function rustPackages() {
+  const found = findProgram('cargo', rustFolders()) && findProgram('rustc', rustFolders())
+  const version = found ? await exec(found, ['--version']).catch(() => '') : ''
+  const packages = newEnough(version) ? [] : ['rustc-web', 'cargo-web']
+  if (!findProgram('cc', ['/usr/bin'])) packages.push('gcc')
+  if (!existsSync('/usr/lib/x86_64-linux-gnu/libc.a')) packages.push('libc6-dev')
+  return packages
+}
+
+/** cargo, the compiler beside it first in PATH, and the target: musl where its library is installed, else glibc linked statically. */
+async function toolchain() {
+  const cargo = findProgram('cargo', rustFolders())
+  if (!cargo) throw new Error('no cargo found in PATH or ~/.cargo/bin')
+  const env = { PATH: `${path.dirname(cargo)}:${process.env.PATH ?? '/usr/bin:/bin'}` }
+  const sysroot = (await exec(path.join(path.dirname(cargo), 'rustc'), ['--print', 'sysroot'], { env })).trim()
+  const musl = existsSync(path.join(sysroot, 'lib/rustlib/x86_64-unknown-linux-musl'))
+  return {
+    cargo,
+    target: `x86_64-unknown-linux-${musl ? 'musl' : 'gnu'}`,
+    env: { ...env, CARGO_TARGET_DIR: path.resolve('target'), CARGO_TERM_COLOR: 'never', RUSTFLAGS: '-C target-feature=+crt-static' },
+  }
+}
+
+/** Fetches the crates of Cargo.lock, so that the build that follows needs no network. */
+export async function fetchCrates() {
+  await step('cargo fetch', { inputs: ['Cargo.lock'], outputs: ['Cargo.lock'] }, async () => {
+    const { cargo, env } = await toolchain()
+    await exec(cargo, ['fetch', '--locked', '--quiet'], { env })
+  })
+}
+
+/** Builds guest agent and shim into `.berth/bin`. */
+export async function buildRust() {
+  const inputs = [
+    'Cargo.toml',
+    'Cargo.lock',
+    'apps/guest-agent',
+    'apps/vm-shim',
+    '.berth/guest.binpb',
+    '.berth/shim.binpb',
+    'scripts/setup/rust.mjs',
+  ]
+  const outputs = BINARIES.map((name) => `.berth/bin/${name}`)
+  await step('cargo build', { inputs, outputs }, async () => {
+    const { cargo, target, env } = await toolchain()
+    await exec(cargo, ['build', '--release', '--locked', '--quiet', '--bins', '--target', target], { env })
+    mkdirSync('.berth/bin', { recursive: true })
+    for (const name of BINARIES) {
+      // A shim may be running from this file: it is replaced by rename, never written over.
+      copyFileSync(`target/${target}/release/${name}`, `.berth/bin/.${name}.new`)
+      renameSync(`.berth/bin/.${name}.new`, `.berth/bin/${name}`)
+    }
+  })
+}
+
+/** Runs the Rust tests and returns what cargo printed. */
+export async function testRust() {
+  const { cargo, env } = await toolchain()
+  const { RUSTFLAGS: _, ...rest } = env
+  return timed('cargo test', () => exec(cargo, ['test', '--locked', '--offline'], { env: rest }))
+}
