@@ -1,0 +1,3 @@
+//! The shim: parent and keeper of one VMM.
+
+pub mod proto;
