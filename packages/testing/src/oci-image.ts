@@ -1,0 +1,1 @@
+export { type BuiltImage, buildImage, type ImageSource, type LayerEntry, pushImage } from '@berth/host/oci-image'
