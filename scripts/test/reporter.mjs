@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 
-/** A vitest reporter that leaves counts, and every skipped test with its reason, in the file that BERTH_TEST_RESULT names. */
+/** A vitest reporter that leaves counts, and every skipped test with its reason, in the file that TEST_RESULT_FILE names. */
 export default class CountingReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const result = { passed: 0, failed: unhandledErrors.length, skipped: [] }
@@ -14,6 +14,6 @@ export default class CountingReporter {
         else result.skipped.push({ name: `${module.relativeModuleId} > ${test.fullName}`, reason: outcome.note ?? 'no reason given' })
       }
     }
-    writeFileSync(process.env.BERTH_TEST_RESULT, JSON.stringify(result))
+    writeFileSync(process.env.TEST_RESULT_FILE, JSON.stringify(result))
   }
 }

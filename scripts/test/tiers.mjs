@@ -45,7 +45,7 @@ const vitest = (project) => async () => {
   mkdirSync('.berth/test', { recursive: true })
   rmSync(RESULT, { force: true })
   const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs']
-  const { ok } = await run('vitest', args, { env: { BERTH_TEST_RESULT: RESULT } })
+  const { ok } = await run('vitest', args, { env: { TEST_RESULT_FILE: RESULT } })
   const counts = existsSync(RESULT) ? JSON.parse(readFileSync(RESULT, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
   return withExit(counts, ok)
 }
