@@ -1,0 +1,6 @@
+export { isAlive, processIdentity, type ProcessIdentity } from './process/identity.ts'
+export { endProcess, killGroup, killProcess } from './process/kill.ts'
+export { CommandFailed, type Failure } from './run/failed.ts'
+export { type FakeRunner, fakeRunner, type Scripted } from './run/fake.ts'
+export { createRunner, type Runner, type RunnerLog, type RunnerOptions, type RunOptions, type RunResult } from './run/runner.ts'
+export type { Limits } from './run/wrap.ts'
