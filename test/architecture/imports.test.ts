@@ -49,6 +49,7 @@ test.each([
   ],
   ['apps/image/src/service.ts', `import { openDatabase } from '@berth/db'\nimport { x } from './store/images.ts'`],
   ['apps/image/src/config.ts', `import { parse } from '@berth/config'\nconst { env } = process\nconst x = process.env.NATS_URL`],
+  ['packages/host/src/x.ts', `const path = process.env['PATH'] ?? ''`],
   ['apps/image/src/domain/pull.test.ts', `import { database } from '@berth/testing'`],
   ['apps/image/src/loops/pull.ts', `import { controller } from '@berth/controller'\nimport { x } from '../store/images.ts'`],
 ])('what the house allows passes: %s', (file, text) => {
