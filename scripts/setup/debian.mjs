@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
@@ -45,6 +45,8 @@ export async function installPackages(names) {
   await timed('apt-get install', () =>
     withFreshLists(() => exec('apt-get', ['install', '-y', '--no-install-recommends', ...APT, ...missing], { env: QUIET })),
   )
+  // For whoever wants to take them back: what was there before is not in this list.
+  appendFileSync('.berth/installed-packages', `${missing.join('\n')}\n`)
 }
 
 /** Downloads packages and unpacks their files below `target` without installing them: no unit is enabled, nothing conflicts. */
