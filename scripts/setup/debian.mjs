@@ -37,13 +37,13 @@ export async function missingPackages(names) {
   return names.filter((name) => !present.has(name))
 }
 
-/** Installs what is missing with one apt-get, without recommended packages, after saying which. */
+/** Installs what is missing with one apt-get, without recommended packages, after saying which. It removes none: apt then says what is in the way. */
 export async function installPackages(names) {
   const missing = await missingPackages(names)
   if (missing.length === 0) return
   say(`installing Debian packages: ${missing.join(' ')}`)
   await timed('apt-get install', () =>
-    withFreshLists(() => exec('apt-get', ['install', '-y', '--no-install-recommends', ...APT, ...missing], { env: QUIET })),
+    withFreshLists(() => exec('apt-get', ['install', '-y', '--no-remove', '--no-install-recommends', ...APT, ...missing], { env: QUIET })),
   )
   // For whoever wants to take them back: what was there before is not in this list.
   appendFileSync('.berth/installed-packages', `${missing.join('\n')}\n`)

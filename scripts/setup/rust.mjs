@@ -24,11 +24,20 @@ export function newEnough(versionLine) {
   return Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1])
 }
 
+/** The folder of the first cargo whose compiler is new enough; an old one earlier in PATH does not hide it. */
+async function findRust() {
+  const folders = [...(process.env.PATH ?? '').split(':').filter(Boolean), ...rustFolders()]
+  for (const folder of new Set(folders)) {
+    if (!existsSync(path.join(folder, 'cargo')) || !existsSync(path.join(folder, 'rustc'))) continue
+    const version = await exec(path.join(folder, 'rustc'), ['--version']).catch(() => '')
+    if (newEnough(version)) return folder
+  }
+  return undefined
+}
+
 /** Debian packages that make the Rust apps buildable: a compiler where the machine has none that is new enough, a linker, the static C library. */
 export async function rustPackages() {
-  const found = findProgram('cargo', rustFolders()) && findProgram('rustc', rustFolders())
-  const version = found ? await exec(found, ['--version']).catch(() => '') : ''
-  const packages = newEnough(version) ? [] : ['rustc-web', 'cargo-web']
+  const packages = (await findRust()) ? [] : ['rustc-web', 'cargo-web']
   if (!findProgram('cc', ['/usr/bin'])) packages.push('gcc')
   if (!existsSync('/usr/lib/x86_64-linux-gnu/libc.a')) packages.push('libc6-dev')
   return packages
@@ -36,13 +45,13 @@ export async function rustPackages() {
 
 /** cargo, the compiler beside it first in PATH, and the target: musl where its library is installed, else glibc linked statically. */
 async function toolchain() {
-  const cargo = findProgram('cargo', rustFolders())
-  if (!cargo) throw new Error('no cargo found in PATH or ~/.cargo/bin')
-  const env = { PATH: `${path.dirname(cargo)}:${process.env.PATH ?? '/usr/bin:/bin'}` }
-  const sysroot = (await exec(path.join(path.dirname(cargo), 'rustc'), ['--print', 'sysroot'], { env })).trim()
+  const folder = await findRust()
+  if (!folder) throw new Error(`no Rust of version ${OLDEST.join('.')} or newer in PATH, ~/.cargo/bin or /usr/bin`)
+  const env = { PATH: `${folder}:${process.env.PATH ?? '/usr/bin:/bin'}` }
+  const sysroot = (await exec(path.join(folder, 'rustc'), ['--print', 'sysroot'])).trim()
   const musl = existsSync(path.join(sysroot, 'lib/rustlib/x86_64-unknown-linux-musl'))
   return {
-    cargo,
+    cargo: path.join(folder, 'cargo'),
     target: `x86_64-unknown-linux-${musl ? 'musl' : 'gnu'}`,
     env: { ...env, CARGO_TARGET_DIR: path.resolve('target'), CARGO_TERM_COLOR: 'never', RUSTFLAGS: '-C target-feature=+crt-static' },
   }
