@@ -25,18 +25,28 @@ const BLOCK = 512
 
 /** Packs entries into a tar archive (pax), in the order given. The names are taken as they are: tests make hostile ones with it. */
 export function packLayer(entries: readonly LayerEntry[]): Buffer {
-  const parts: Buffer[] = []
-  for (const entry of entries) {
+  const parts = entries.flatMap((entry) => {
     const content = Buffer.from(entry.content ?? '')
-    const records = paxRecords(entry)
-    if (records.length > 0) parts.push(header({ path: 'PaxHeaders/entry', flag: 'x', mode: 0o644, size: records.length }), padded(records))
-    parts.push(
-      header({ ...entry, flag: FLAGS[entry.type ?? 'file'], mode: entry.mode ?? defaultMode(entry), size: content.length }),
-      padded(content),
-    )
-  }
-  parts.push(Buffer.alloc(2 * BLOCK))
-  return Buffer.concat(parts)
+    return [packHeader(entry, content.length), content, Buffer.alloc(paddingAfter(content.length))]
+  })
+  return Buffer.concat([...parts, Buffer.alloc(2 * BLOCK)])
+}
+
+/** Bytes of zeros that follow content of this size in a tar archive. */
+export const paddingAfter = (sizeBytes: number): number => (BLOCK - (sizeBytes % BLOCK)) % BLOCK
+
+/**
+ * The header blocks of one entry: a pax header for what does not fit the old format, then the old one.
+ *
+ * @param sizeBytes size of the content that follows; `entry.content` is not looked at
+ */
+export function packHeader(entry: LayerEntry, sizeBytes: number): Buffer {
+  const records = paxRecords(entry, sizeBytes)
+  const { mode = defaultMode(entry), type = 'file', ...rest } = entry
+  const own = header({ ...rest, flag: FLAGS[type], mode, size: sizeBytes })
+  if (records.length === 0) return own
+  const extended = header({ path: 'PaxHeaders/entry', flag: 'x', mode: 0o644, size: records.length })
+  return Buffer.concat([extended, records, Buffer.alloc(paddingAfter(records.length)), own])
 }
 
 const defaultMode = (entry: LayerEntry) => (entry.type === 'directory' || entry.type === 'symlink' ? 0o755 : 0o644)
@@ -75,15 +85,20 @@ function header(fields: Header): Buffer {
   return block
 }
 
-function padded(content: Buffer): Buffer {
-  const rest = content.length % BLOCK
-  return rest === 0 ? content : Buffer.concat([content, Buffer.alloc(BLOCK - rest)])
-}
+const mostOctal = (width: number) => 8 ** (width - 1) - 1
 
-function paxRecords(entry: LayerEntry): Buffer {
+function paxRecords(entry: LayerEntry, sizeBytes: number): Buffer {
   const records: Buffer[] = []
-  if (Buffer.byteLength(entry.path) > 100) records.push(paxRecord('path', Buffer.from(entry.path)))
-  if (Buffer.byteLength(entry.target ?? '') > 100) records.push(paxRecord('linkpath', Buffer.from(entry.target ?? '')))
+  const text = (key: string, value: string, fits: boolean) => {
+    if (!fits) records.push(paxRecord(key, Buffer.from(value)))
+  }
+  const number = (key: string, value: number, width: number) => text(key, String(value), value >= 0 && value <= mostOctal(width))
+  text('path', entry.path, Buffer.byteLength(entry.path) <= 100)
+  text('linkpath', entry.target ?? '', Buffer.byteLength(entry.target ?? '') <= 100)
+  number('uid', entry.uid ?? 0, 8)
+  number('gid', entry.gid ?? 0, 8)
+  number('size', sizeBytes, 12)
+  number('mtime', entry.mtime ?? 0, 12)
   for (const [name, value] of Object.entries(entry.xattrs ?? {})) records.push(paxRecord(`SCHILY.xattr.${name}`, value))
   return Buffer.concat(records)
 }

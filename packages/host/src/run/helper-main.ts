@@ -12,7 +12,8 @@ export function helperMain(): void {
   const running = new Map<number, { child: ChildProcess; end: (by: EndedBy) => void }>()
 
   const tell = (message: FromHelper): void => {
-    if (process.connected) process.send?.(message)
+    // An error means that the service is gone; `disconnect` follows and ends everything.
+    if (process.connected) process.send?.(message, undefined, undefined, () => undefined)
   }
   const killGroup = (pid: number): void => {
     try {

@@ -27,7 +27,7 @@ export function startHelper(title: string, { onMessage, onLost }: HelperEvents):
     cwd: '/',
     detached: true,
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   let lost = false
   const lose = (): void => {
