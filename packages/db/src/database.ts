@@ -1,0 +1,149 @@
+import { unavailable } from '@berth/errors'
+import { sql } from 'drizzle-orm'
+import { pgSchema } from 'drizzle-orm/pg-core'
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import { createClient } from './client.ts'
+import { codeOf, isConflict, translate } from './failures.ts'
+import { type CommonTables, commonTables } from './tables/common.ts'
+
+export type Queries = PostgresJsDatabase
+export type Tx = Parameters<Parameters<Queries['transaction']>[0]>[0]
+/** Where a query runs: a transaction, or by itself. */
+export type Executor = Queries | Tx
+
+export type DatabaseOptions = {
+  url: string
+  /** Schema of the service and its name: `image`, `volume`, `network`, `device`, `instance` or `access`. */
+  schema: string
+  /** Connections at most; default 4. */
+  pool?: number
+  /** False behind a pooler that knows no named statements (`BERTH_DATABASE_PREPARE=off`); default true. */
+  prepare?: boolean
+}
+
+/** What one committed transaction changed, for wakes inside the process. */
+export type Change = { kind: string; id: string; project: string; verb: string; parent?: string }
+
+export type TransactionCounts = Record<string, { committed: number; rolledBack: number; retried: number }>
+
+type Pending = { database: Database; changes: Change[]; after: (() => void)[] }
+const pendingOf = new WeakMap<object, Pending>()
+
+const attempts = 4
+
+/** The one door to a service's schema. Connects when first used: a database that is down does not keep a service from starting. */
+export class Database implements AsyncDisposable {
+  readonly service: string
+  readonly tables: CommonTables
+  /** For reads; every write goes through `transaction`. */
+  readonly queries: Queries
+  readonly #client: ReturnType<typeof createClient>
+  readonly #listeners = new Set<(changes: Change[]) => void>()
+  readonly #counts: TransactionCounts = {}
+
+  constructor({ url, schema, pool, prepare }: DatabaseOptions) {
+    this.service = schema
+    this.tables = commonTables(pgSchema(schema))
+    this.#client = createClient({ url, pool, prepare, name: `berth-${schema}` })
+    this.queries = drizzle({ client: this.#client })
+  }
+
+  /**
+   * Runs a writing transaction; counted under `purpose`. Serialization failures, deadlocks and lock timeouts are tried again three times,
+   * so `run` has no effects but on `tx`; see `afterCommit`.
+   *
+   * @throws Unavailable(`DATABASE_UNAVAILABLE`), Aborted(`CONFLICT`) and whatever `run` throws, after the rollback
+   */
+  async transaction<T>(purpose: string, run: (tx: Tx) => Promise<T>): Promise<T> {
+    const count = (this.#counts[purpose] ??= { committed: 0, rolledBack: 0, retried: 0 })
+    for (let attempt = 1; ; attempt += 1) {
+      const pending: Pending = { database: this, changes: [], after: [] }
+      try {
+        const result = await this.queries.transaction((tx) => {
+          pendingOf.set(tx, pending)
+          return run(tx)
+        })
+        count.committed += 1
+        this.#announce(pending)
+        return result
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) {
+          count.rolledBack += 1
+          throw translate(error)
+        }
+        count.retried += 1
+      }
+    }
+  }
+
+  /** Runs reads; failures of the database are translated as in `transaction`. */
+  async read<T>(run: (queries: Queries) => Promise<T>): Promise<T> {
+    try {
+      return await run(this.queries)
+    } catch (error) {
+      throw translate(error)
+    }
+  }
+
+  /** Reads that must see one moment: a read-only repeatable-read transaction, not counted since it writes nothing. */
+  async snapshot<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.read((queries) => queries.transaction(run, { isolationLevel: 'repeatable read', accessMode: 'read only' }))
+  }
+
+  /** Calls `listener` with what each commit of this process changed; returns the way to end that. */
+  onCommit(listener: (changes: Change[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Transactions so far by purpose. */
+  metrics(): TransactionCounts {
+    return structuredClone(this.#counts)
+  }
+
+  /** Answers when the database does and the schema is there. @throws Unavailable */
+  async ping(): Promise<void> {
+    try {
+      await this.queries.execute(sql`select 1 from ${this.tables.relay}`)
+    } catch (error) {
+      if (codeOf(error) === '42P01') throw unavailable('NOT_MIGRATED', `the schema ${this.service} has not been migrated`, { cause: error })
+      throw translate(error)
+    }
+  }
+
+  #announce({ changes, after }: Pending): void {
+    for (const run of after) run()
+    if (changes.length > 0) for (const listener of this.#listeners) listener(changes)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listeners.clear()
+    await this.#client.end({ timeout: 5 })
+  }
+}
+
+/** Opens a service's schema; nothing is connected yet. */
+export function openDatabase(options: DatabaseOptions): Database {
+  return new Database(options)
+}
+
+/** The database a transaction belongs to. */
+export function databaseOf(tx: Tx): Database {
+  return pending(tx).database
+}
+
+/** Runs `run` once the transaction has committed, and never when it has not. `run` must not throw. */
+export function afterCommit(tx: Tx, run: () => void): void {
+  pending(tx).after.push(run)
+}
+
+/** Notes a change that listeners hear of after the commit. */
+export function noteChange(tx: Tx, change: Change): void {
+  pending(tx).changes.push(change)
+}
+
+function pending(tx: Tx): Pending {
+  const found = pendingOf.get(tx)
+  if (found === undefined) throw new TypeError('not a transaction of Database.transaction')
+  return found
+}
