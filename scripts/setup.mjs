@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { watchAncestors } from './setup/ancestors.mjs'
 import { installPackages } from './setup/debian.mjs'
 import { stopCommands } from './setup/exec.mjs'
 import { bundle, generate } from './setup/generate.mjs'
@@ -25,9 +26,13 @@ if (missing.length > 0) {
   process.exit(1)
 }
 
-function stop(text, code) {
-  stopCommands()
+let stopping = false
+
+async function stop(text, code) {
+  if (stopping) return
+  stopping = true
   say(text)
+  await stopCommands()
   process.exit(code)
 }
 
@@ -38,9 +43,8 @@ for (const [signal, code] of [
 ])
   process.on(signal, () => stop(`stopped by ${signal}`, code))
 
-// npm forwards SIGTERM but not SIGKILL: without its caller set-up has nobody to work for.
-const parent = process.ppid
-setInterval(() => process.ppid === parent || stop('the command that started set-up is gone', 1), 500).unref()
+// Under npm these are flock, the script's shell and npm itself.
+watchAncestors(process.env.npm_lifecycle_event ? 3 : 1, () => stop('the command that started set-up is gone', 1))
 
 /** Steps by name: what each waits for, and what it does. Those that wait for nothing run side by side. */
 const STEPS = {
@@ -71,5 +75,5 @@ try {
   await Promise.all((only.length > 0 ? only : Object.keys(STEPS)).map(ensure))
   say(`ready in ${((performance.now() - started) / 1000).toFixed(1)} s`)
 } catch (error) {
-  stop(error.message, 1)
+  await stop(error.message, 1)
 }

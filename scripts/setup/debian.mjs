@@ -5,6 +5,8 @@ import { exec } from './exec.mjs'
 import { say, timed } from './log.mjs'
 
 const APT = ['-qq', '-o', 'DPkg::Lock::Timeout=300', '-o', 'APT::Sandbox::User=root']
+/** dpkg is given the time to finish the package it is at: killed in the middle it leaves work for the machine's owner. */
+const DPKG_GRACE_MS = 60_000
 const QUIET = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
 let updating
 
@@ -43,7 +45,12 @@ export async function installPackages(names) {
   if (missing.length === 0) return
   say(`installing Debian packages: ${missing.join(' ')}`)
   await timed('apt-get install', () =>
-    withFreshLists(() => exec('apt-get', ['install', '-y', '--no-remove', '--no-install-recommends', ...APT, ...missing], { env: QUIET })),
+    withFreshLists(() =>
+      exec('apt-get', ['install', '-y', '--no-remove', '--no-install-recommends', ...APT, ...missing], {
+        env: QUIET,
+        graceMs: DPKG_GRACE_MS,
+      }),
+    ),
   )
   // For whoever wants to take them back: what was there before is not in this list.
   appendFileSync('.berth/installed-packages', `${missing.join('\n')}\n`)

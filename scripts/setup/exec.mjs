@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { commandEnv } from './env.mjs'
 
-const running = new Set()
+/** Commands that are running, with the milliseconds each has for ending by itself. */
+const running = new Map()
+let stopped = false
 
 /** A command that ended badly. The message holds the command and the end of what it printed. */
 export class CommandFailed extends Error {}
@@ -11,15 +13,17 @@ export class CommandFailed extends Error {}
  *
  * @param options.input bytes for stdin; default none
  * @param options.env variables on top of the cleaned environment
- * @throws CommandFailed when it cannot be started, exits non-zero or dies of a signal
+ * @param options.graceMs how long the command may take to end when set-up is stopped, before it is killed; default 1 s
+ * @throws CommandFailed when set-up is being stopped, or it cannot be started, exits non-zero or dies of a signal
  */
-export function exec(command, args, { input, env = {}, cwd, binary = false } = {}) {
+export function exec(command, args, { input, env = {}, cwd, binary = false, graceMs = 1000 } = {}) {
+  if (stopped) return Promise.reject(new CommandFailed(`${command}: set-up is being stopped`))
   return new Promise((resolve, reject) => {
     // A group of its own, so that stopping set-up also ends what npm, apt or cargo started.
     const child = spawn(command, args, { cwd, detached: true, stdio: ['pipe', 'pipe', 'pipe'], env: { ...commandEnv(), ...env } })
     const out = []
     const all = []
-    running.add(child)
+    running.set(child, graceMs)
     child.stdout.on('data', (chunk) => {
       out.push(chunk)
       if (!binary) all.push(chunk)
@@ -44,13 +48,24 @@ export function exec(command, args, { input, env = {}, cwd, binary = false } = {
   })
 }
 
-/** Ends every command that is still running, with its whole process group. */
-export function stopCommands() {
-  for (const child of running) {
-    try {
-      process.kill(-child.pid, 'SIGTERM')
-    } catch {
-      child.kill('SIGTERM')
-    }
+/** Ends every command that is still running, with its whole process group: asks first, kills those whose grace is over. */
+export async function stopCommands() {
+  stopped = true
+  await Promise.all(
+    [...running].map(async ([child, graceMs]) => {
+      const ended = new Promise((resolve) => child.on('close', resolve))
+      signalGroup(child, 'SIGTERM')
+      const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), graceMs)
+      await ended
+      clearTimeout(timer)
+    }),
+  )
+}
+
+function signalGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal)
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
   }
 }
