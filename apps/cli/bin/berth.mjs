@@ -21,7 +21,9 @@ if (realpathSync(pinned) === realpathSync(process.execPath)) {
   await import(pathToFileURL(entry).href)
 } else {
   const child = spawn(pinned, [entry, ...process.argv.slice(2)], { stdio: 'inherit' })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  // Ctrl-C reaches the child from the terminal; passed on as well it would count as a second one.
+  process.on('SIGINT', () => {})
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
     console.error(`berth: ${error.message}`)
     process.exit(1)
