@@ -12,9 +12,9 @@ export const PACKAGES: Record<string, Rule & { only?: RegExp }> = {
   config: { packages: ['errors'], reason: BELOW },
   telemetry: { packages: ['errors', 'config'], reason: BELOW },
   rpc: { packages: ['proto', 'errors', 'config', 'telemetry'], reason: BELOW },
-  db: { packages: ['errors', 'config', 'telemetry'], reason: BELOW },
+  db: { packages: ['proto', 'errors', 'config', 'telemetry'], reason: BELOW },
   events: { packages: ['proto', 'db', 'errors', 'config', 'telemetry'], reason: BELOW },
-  controller: { packages: ['errors', 'telemetry', 'db', 'events'], reason: BELOW },
+  controller: { packages: ['proto', 'rpc', 'errors', 'telemetry', 'db', 'events'], reason: BELOW },
   host: { packages: ['errors', 'telemetry'], only: /^node:/, reason: 'what touches the machine stands on Node alone' },
   testing: { packages: '*', reason: '' },
 }
