@@ -25,7 +25,7 @@ export const APPS: Record<string, Rule> = {
   cli: { packages: ['proto', 'rpc', 'errors', 'config', 'telemetry'], reason: CLIENT },
   console: { packages: ['proto', 'rpc', 'errors', 'config', 'telemetry'], reason: CLIENT },
   supervisor: {
-    packages: ['config', 'db', 'host', 'telemetry', 'errors'],
+    packages: ['config', 'db', 'host', 'telemetry', 'errors', 'proto', 'rpc'],
     reason: 'the supervisor starts and migrates; what the services do, it asks of them through their API',
   },
 }
