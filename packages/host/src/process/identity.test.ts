@@ -60,7 +60,5 @@ it('asks first, then makes a process end', async () => {
 
 it('names the present boot, or the one a test stands for', () => {
   expect(bootId()).toMatch(/^[0-9a-f-]{36}$/)
-  process.env['BERTH_TEST_BOOT_ID'] = 'after-reboot'
-  expect(bootId()).toBe('after-reboot')
-  delete process.env['BERTH_TEST_BOOT_ID']
+  expect(bootId('after-reboot')).toBe('after-reboot')
 })
