@@ -1,0 +1,98 @@
+import type { HostNames } from './names.ts'
+
+/** The gateway every guest has for IPv6: link-local, the same on every bridge. */
+export const ipv6Gateway = 'fe80::1'
+
+/** A network on this host, as it should be. */
+export type BridgeConfig = {
+  /** Id of the network. */
+  networkId: string
+  bridge: string
+  mac: string
+  /** CIDR; its first address is the gateway's. */
+  ipv4Subnet: string
+  ipv4Gateway: string
+  /** CIDR of length 64. */
+  ipv6Subnet: string
+}
+
+/** A guest's port, as it should be. */
+export type PortConfig = {
+  /** Id of the port. */
+  portId: string
+  bridge: string
+  tap: string
+  mac: string
+  ipv4: string
+  ipv6: string
+  /** User that may open the tap. */
+  uid: number
+  /** Whether the tap should be up. */
+  up: boolean
+}
+
+/** Everything of this host's, as it should be. */
+export type HostConfig = { names: HostNames; bridges: BridgeConfig[]; ports: PortConfig[] }
+
+/** An accept rule of ours in a chain of somebody else's, because an accept in our table does not overrule a drop in theirs. */
+export type AcceptRule = {
+  family: 'ip' | 'ip6' | 'inet'
+  table: string
+  chain: string
+  /** Bridge it is for; the rule's comment is `berth <bridge>`. */
+  bridge: string
+  /** What it matches and does, in nft's words. */
+  text: string
+}
+
+/** Which side lacks the other. */
+export type DriftSide = 'host-only' | 'database-only' | 'mismatch'
+
+/** One way in which the host is not as it should be. */
+export type Drift = {
+  side: DriftSide
+  kind: 'bridge' | 'tap' | 'rule' | 'address' | 'process' | 'folder'
+  /** Name of the object on the host. */
+  name: string
+  /** Port or network it belongs to; empty when there is none. */
+  resourceId: string
+  message: string
+}
+
+export type Inspection = {
+  drift: Drift[]
+  /** How many objects were compared, by kind. */
+  compared: Record<string, number>
+}
+
+/**
+ * The host's networking: desired state in, measured state out. Every method can be repeated from any point; a name that the config does not hold
+ * is never touched.
+ */
+export interface HostNetwork {
+  /**
+   * Makes everything as the config says, acting only where it is not, and gives our accept rules in others' chains. What the config does not name is
+   * left alone. Nothing else may change the host's ports meanwhile.
+   */
+  apply(config: HostConfig, signal: AbortSignal): Promise<AcceptRule[]>
+  /** Makes one network of the config real and gives our accept rules in others' chains, of all networks. */
+  ensureBridge(config: HostConfig, bridge: BridgeConfig, signal: AbortSignal): Promise<AcceptRule[]>
+  /** Makes the tap, down. One that is up stays so. */
+  ensureTap(names: HostNames, port: PortConfig, signal: AbortSignal): Promise<void>
+  /** Puts the port's rules in place, with the whole of the tables' chains, in one transaction. */
+  ensureRules(names: HostNames, bridge: BridgeConfig, port: PortConfig, signal: AbortSignal): Promise<void>
+  /** Takes the tap up or down. Up only after `ensureRules`. */
+  setUp(port: PortConfig, signal: AbortSignal): Promise<void>
+  /** Takes down and removes the tap and what points to it; settled only when it is gone. */
+  removeTap(port: PortConfig, signal: AbortSignal): Promise<void>
+  /** Takes the port's elements out of the rules. Only after `removeTap`. */
+  removeRules(names: HostNames, port: PortConfig, signal: AbortSignal): Promise<void>
+  /** Compares, changes nothing. */
+  inspect(config: HostConfig, signal: AbortSignal): Promise<Inspection>
+  /** Destinations of all routes of the host, both families, CIDR. */
+  routes(signal: AbortSignal): Promise<string[]>
+  /** The measured state of what is ours, as text. */
+  describe(config: HostConfig, signal: AbortSignal): Promise<string>
+  /** Removes everything the config names: taps, bridges, tables, accept rules; puts kernel settings back. */
+  cleanUp(config: HostConfig, signal: AbortSignal): Promise<void>
+}
