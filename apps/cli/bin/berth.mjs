@@ -10,6 +10,7 @@ const bundle = path.join(root, 'dist/cli.mjs')
 const source = path.join(root, 'apps/cli/src/main.ts')
 const pinned = path.join(root, 'node_modules/.bin/node')
 const entry = existsSync(bundle) ? bundle : source
+process.env.BERTH_HOME ||= root
 
 if (!existsSync(pinned)) {
   console.error('berth: this clone is not set up yet; run `npm start` or `npm run setup` first')

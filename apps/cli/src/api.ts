@@ -7,8 +7,7 @@ import { HostService, InstanceService } from '@berth/proto/berth/instance/v1/ins
 import { NetworkService } from '@berth/proto/berth/network/v1/network_pb.ts'
 import { OperationService } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { VolumeService } from '@berth/proto/berth/volume/v1/volume_pb.ts'
-import { connectTo } from '@berth/rpc'
-import { createClient } from '@connectrpc/connect'
+import { clientOf, connectTo } from '@berth/rpc'
 
 /** Typed clients of every public service, over one channel. */
 export type Api = ReturnType<typeof openApi>
@@ -17,18 +16,18 @@ export type Api = ReturnType<typeof openApi>
 export function openApi(connection: { readonly endpoint: string; readonly token: string }) {
   const transport = connectTo({ target: targetOf(connection.endpoint), identity: connection.token })
   return {
-    instances: createClient(InstanceService, transport),
-    hosts: createClient(HostService, transport),
-    images: createClient(ImageService, transport),
-    kernels: createClient(KernelService, transport),
-    volumes: createClient(VolumeService, transport),
-    networks: createClient(NetworkService, transport),
-    devices: createClient(DeviceService, transport),
-    operations: createClient(OperationService, transport),
-    events: createClient(EventService, transport),
-    audit: createClient(AuditService, transport),
-    access: createClient(AccessService, transport),
-    close: () => transport.close(),
+    instances: clientOf(InstanceService, transport),
+    hosts: clientOf(HostService, transport),
+    images: clientOf(ImageService, transport),
+    kernels: clientOf(KernelService, transport),
+    volumes: clientOf(VolumeService, transport),
+    networks: clientOf(NetworkService, transport),
+    devices: clientOf(DeviceService, transport),
+    operations: clientOf(OperationService, transport),
+    events: clientOf(EventService, transport),
+    audit: clientOf(AuditService, transport),
+    access: clientOf(AccessService, transport),
+    close: () => transport[Symbol.dispose](),
   }
 }
 

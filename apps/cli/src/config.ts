@@ -15,6 +15,9 @@ export interface Environment {
   readonly colour: boolean
   readonly shell: string
   readonly runDir: string
+  readonly dataDir: string
+  /** The clone, or the folder an installation lives in. */
+  readonly home: string
 }
 
 /** One way to reach a Berth: where, with which key, for which project. */
@@ -46,6 +49,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     colour: wantsColour(env, process.stdout.isTTY === true),
     shell: path.basename(env['SHELL'] || 'bash'),
     runDir: env['BERTH_RUN_DIR'] || '/run/berth',
+    dataDir: env['BERTH_DATA_DIR'] || '/var/lib/berth',
+    home: env['BERTH_HOME'] || path.resolve(import.meta.dirname, '../../..'),
   }
 }
 

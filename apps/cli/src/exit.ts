@@ -1,6 +1,4 @@
 import { type BerthError, errorCodes, isBerthError } from '@berth/errors'
-import { fromConnectError } from '@berth/rpc'
-import { ConnectError } from '@connectrpc/connect'
 
 /** Wrong words on the command line or in the configuration: exit 2. */
 export class UsageError extends Error {}
@@ -35,6 +33,5 @@ export function describeError(error: unknown, debug = false): string {
 
 /** The Berth error in whatever was thrown; undefined when it has nothing to do with an RPC. */
 export function asBerthError(error: unknown): BerthError | undefined {
-  if (isBerthError(error)) return error
-  return error instanceof ConnectError ? fromConnectError(error) : undefined
+  return isBerthError(error) ? error : undefined
 }

@@ -32,9 +32,8 @@ export async function followOperation(
   operation: Operation,
   options: { readonly sink: ProgressSink; readonly signal: AbortSignal; readonly timeoutMs?: number },
 ): Promise<Operation> {
-  const stop = new AbortController()
   const limit = options.timeoutMs ? AbortSignal.timeout(options.timeoutMs) : undefined
-  const signal = AbortSignal.any([options.signal, stop.signal, ...(limit ? [limit] : [])])
+  const signal = AbortSignal.any([options.signal, ...(limit ? [limit] : [])])
   let shown = 0
   let last = operation
   try {
@@ -47,8 +46,6 @@ export async function followOperation(
   } catch (error) {
     if (limit?.aborted) throw new Exit(68, `operation ${operation.id} goes on; it had not ended in time`)
     throw error
-  } finally {
-    stop.abort()
   }
   return ended(last)
 }

@@ -1,26 +1,27 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import readline from 'node:readline'
 import { command, switchFlag, type Work } from '../command.ts'
+import { Exit } from '../exit.ts'
 
 export const down = command<{ readonly all: boolean }>({
   brief: 'Stop the services of this host; with --all its VMs too',
-  full: 'Without --all the VMs keep running and are found again by the next start.',
+  full: 'Without --all the VMs keep running and are found again by the next start. With --all it also works when no service runs.',
   flags: { all: switchFlag('Stop the VMs and take down what they needed') },
-  run: (work, flags) => askSupervisor(work, flags.all),
+  async run(work, flags) {
+    const socket = await connectToSupervisor(path.join(work.cli.env.runDir, 'supervisor.sock'))
+    if (socket) await askSupervisor(work, socket, flags.all)
+    else if (flags.all && existsSync(path.join(work.cli.env.dataDir, 'host.json'))) await takeDownWithoutServices(work)
+    else work.out.line('nothing runs on this host')
+  },
 })
 
 /** Asks the supervisor of this host, over its socket, to end; shows what it says until it is gone. */
-async function askSupervisor({ cli, out, signal }: Work, all: boolean): Promise<void> {
-  const socket = net.connect(path.join(cli.env.runDir, 'supervisor.sock'))
+async function askSupervisor({ cli, out, signal }: Work, socket: net.Socket, all: boolean): Promise<void> {
   signal.addEventListener('abort', () => socket.destroy())
-  await new Promise<void>((resolve, reject) => {
-    socket.on('connect', resolve)
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const nobody = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
-      reject(nobody ? new Error('no supervisor runs on this host') : error)
-    })
-  })
   socket.write(`${JSON.stringify({ command: 'down', all })}\n`)
   let failed: string | undefined
   for await (const line of readline.createInterface({ input: socket })) {
@@ -30,4 +31,26 @@ async function askSupervisor({ cli, out, signal }: Work, all: boolean): Promise<
   }
   if (failed) throw new Error(failed)
   out.line(all ? 'berth is down, and its VMs' : 'berth is down; VMs keep running')
+}
+
+/** VMs outlive the services: to stop them in order the services are started once more. */
+async function takeDownWithoutServices({ cli, out }: Work): Promise<void> {
+  const bundle = path.join(cli.env.home, 'dist/supervisor.mjs')
+  const entry = existsSync(bundle) ? bundle : path.join(cli.env.home, 'apps/supervisor/src/start.ts')
+  const child = spawn(process.execPath, [entry, '--down'], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  if (code !== 0) throw new Exit(code ?? 1)
+  out.line('berth is down, and its VMs')
+}
+
+/** Undefined when nobody listens. */
+function connectToSupervisor(file: string): Promise<net.Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(file)
+    socket.once('connect', () => resolve(socket))
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined)
+      else reject(error)
+    })
+  })
 }

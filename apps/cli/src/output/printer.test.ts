@@ -21,7 +21,7 @@ function printed(format: Format, noHeaders = false): string {
 }
 
 it('a table has upper-case heads, NAME first, AGE last, and no escape sequence of a stranger', () => {
-  expect(printed('table')).toBe('NAME  SIZE  ALLOCATED  STATE  WRITER        AGE\ndata  1GiB  0B         READY  \\x1b[2Jevil  0s\n')
+  expect(printed('table')).toBe('NAME  SIZE  ALLOCATED  STATE  WRITER       AGE\ndata  1GiB  0B         READY  \\x1b[2Jevil  0s\n')
 })
 
 it('wide adds columns, no-headers drops the first line', () => {

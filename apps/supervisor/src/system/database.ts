@@ -1,0 +1,39 @@
+import path from 'node:path'
+import { migrate, rolePasswords, type SchemaName, schemaNames } from '@berth/db'
+
+/** URL each service connects with, by schema: the same server and database, the service's own role. */
+export type DatabaseUrls = Readonly<Record<SchemaName, string>>
+
+/**
+ * Brings the schemas up to date and says with which URL each service connects. A URL that is given (`BERTH_<SCHEMA>_DATABASE_URL`) is left as it is:
+ * on a second host the roles exist and their passwords are not known here.
+ *
+ * @param url of a superuser or owner
+ */
+export async function prepareDatabase(options: {
+  readonly url: string
+  readonly home: string
+  readonly dataDir: string
+  readonly env: NodeJS.ProcessEnv
+}): Promise<DatabaseUrls> {
+  const passwords = await rolePasswords(path.join(options.dataDir, 'database-roles.json'))
+  await migrate({ url: options.url, home: options.home, passwords })
+  const entries = schemaNames.map((schema) => {
+    const given = options.env[databaseVariable(schema)]
+    return [schema, given || roleUrl(options.url, schema, passwords[schema])] as const
+  })
+  return Object.fromEntries(entries) as Record<SchemaName, string>
+}
+
+/** `BERTH_IMAGE_DATABASE_URL` … */
+export function databaseVariable(schema: SchemaName): string {
+  return `BERTH_${schema.toUpperCase()}_DATABASE_URL`
+}
+
+/** The URL with the role's name and password instead of the owner's. */
+export function roleUrl(url: string, schema: SchemaName, password: string): string {
+  const role = new URL(url)
+  role.username = `berth_${schema}`
+  role.password = password
+  return role.href
+}
