@@ -1,7 +1,7 @@
 import { type DescService, fromBinary, type Message, toBinary } from '@bufbuild/protobuf'
 import type { ServiceImpl } from '@connectrpc/connect'
 import type { MethodDefinition, Server, UntypedServiceImplementation } from '@grpc/grpc-js'
-import { answerOnce, answerStream } from './handlers.ts'
+import { type Answer, answerOnce, answerStream, type OnceCall, type StreamCall } from './handlers.ts'
 import type { Route } from './messages.ts'
 import type { Pipeline } from './pipeline.ts'
 
@@ -33,7 +33,11 @@ export function addService(server: Server, { desc, impl }: ServiceEntry, pipelin
       requestSerialize: (bytes: Buffer) => bytes,
       responseDeserialize: (bytes: Buffer) => fromBinary(method.output, bytes),
     }
-    handlers[method.localName] = responseStream ? answerStream(method, route, pipeline) : answerOnce(method, route, pipeline)
+    const once = answerOnce(method, route, pipeline)
+    const stream = answerStream(method, route, pipeline)
+    handlers[method.localName] = responseStream
+      ? (call: StreamCall) => void stream(call)
+      : (call: OnceCall, answer: Answer) => void once(call, answer)
   }
   server.addService(definition, handlers)
 }

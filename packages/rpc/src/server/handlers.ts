@@ -9,9 +9,9 @@ import { type GrpcStatus, grpcStatus, type Output, requestMessages, type Route, 
 import { echoRequestId, type Pipeline, recordDone, recordFailed } from './pipeline.ts'
 import { itemsUntilAborted, untilAborted } from './until-aborted.ts'
 
-type OnceCall = ServerUnaryCall<Buffer, Message> | ServerReadableStream<Buffer, Message>
-type StreamCall = ServerWritableStream<Buffer, Message> | ServerDuplexStream<Buffer, Message>
-type Answer = (error: GrpcStatus | null, message?: Message | null, trailer?: Metadata) => void
+export type OnceCall = ServerUnaryCall<Buffer, Message> | ServerReadableStream<Buffer, Message>
+export type StreamCall = ServerWritableStream<Buffer, Message> | ServerDuplexStream<Buffer, Message>
+export type Answer = (error: GrpcStatus | null, message?: Message | null, trailer?: Metadata) => void
 
 /** Serves a method that answers once. */
 export function answerOnce(method: DescMethod, route: Route, pipeline: Pipeline): (call: OnceCall, answer: Answer) => Promise<void> {
