@@ -41,14 +41,20 @@ const check =
   async () =>
     checkResult((await run(command, args)).ok)
 
-const vitest = (project) => async () => {
-  mkdirSync('.berth/test', { recursive: true })
-  rmSync(RESULT, { force: true })
-  const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs']
-  const { ok } = await run('vitest', args, { env: { TEST_RESULT_FILE: RESULT } })
-  const counts = existsSync(RESULT) ? JSON.parse(readFileSync(RESULT, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
-  return withExit(counts, ok)
-}
+/** Gives a command a network namespace of its own with only a loopback: its ports, bridges and rules meet nobody else's. */
+const ALONE = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'alone']
+
+const vitest =
+  (project, prefix = []) =>
+  async () => {
+    mkdirSync('.berth/test', { recursive: true })
+    rmSync(RESULT, { force: true })
+    const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs']
+    const [command, ...words] = [...prefix, 'vitest', ...args]
+    const { ok } = await run(command, words, { env: { TEST_RESULT_FILE: RESULT } })
+    const counts = existsSync(RESULT) ? JSON.parse(readFileSync(RESULT, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
+    return withExit(counts, ok)
+  }
 
 async function rust() {
   const { cargo, env } = await cargoCommand()
@@ -64,6 +70,6 @@ export const TIERS = {
   format: check('biome', 'format'),
   rust,
   unit: vitest('unit'),
-  integration: vitest('integration'),
-  vm: vitest('vm'),
+  integration: vitest('integration', ['unshare', ...ALONE]),
+  vm: vitest('vm', ['unshare', ...ALONE]),
 }
