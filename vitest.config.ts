@@ -1,7 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
 const generated = ['**/node_modules/**', '**/dist/**', 'target/**', '.berth/**']
-const machine = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000, teardownTimeout: 20_000 } as const
+const machine = {
+  pool: 'forks',
+  globalSetup: 'packages/testing/src/global-setup.ts',
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  teardownTimeout: 20_000,
+} as const
 
 export default defineConfig({
   test: {
