@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { watchAncestors } from './setup/ancestors.mjs'
 import { installPackages } from './setup/debian.mjs'
 import { stopCommands } from './setup/exec.mjs'
-import { bundle, generate } from './setup/generate.mjs'
+import { bundle, describeProtos, generate } from './setup/generate.mjs'
 import { buildGuest, fetchKernel } from './setup/guest.mjs'
 import { say } from './setup/log.mjs'
 import { installNodeModules } from './setup/npm.mjs'
@@ -55,9 +55,10 @@ const STEPS = {
   },
   tools: { after: [], run: unpackTools },
   crates: { after: ['debian'], run: fetchCrates },
+  descriptors: { after: ['npm'], run: describeProtos },
   generate: { after: ['npm'], run: generate },
   bundle: { after: ['generate'], run: bundle },
-  rust: { after: ['generate', 'crates'], run: buildRust },
+  rust: { after: ['descriptors', 'crates'], run: buildRust },
   kernel: { after: ['debian'], run: fetchKernel },
   guest: { after: ['rust', 'kernel'], run: buildGuest },
 }

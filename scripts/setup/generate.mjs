@@ -4,16 +4,24 @@ import { step } from './step.mjs'
 
 const BUF = 'node_modules/.bin/buf'
 
-/** Generates TypeScript from the protos, and the descriptor sets that the two Rust apps build from. */
-export async function generate() {
-  const inputs = ['proto', 'vendor', 'buf.yaml', 'buf.gen.yaml', 'package-lock.json', 'scripts/setup/generate.mjs']
-  const env = { PATH: `${process.cwd()}/node_modules/.bin:${process.env.PATH}` }
-  await step('buf generate', { inputs, outputs: ['packages/proto/src/gen/berth', '.berth/guest.binpb', '.berth/shim.binpb'] }, async () => {
-    await exec(BUF, ['generate'], { env })
+const INPUTS = ['proto', 'vendor', 'buf.yaml', 'package-lock.json']
+
+function buf(...args) {
+  return exec(BUF, args, { env: { PATH: `${process.cwd()}/node_modules/.bin:${process.env.PATH}` } })
+}
+
+/** Makes the descriptor sets that the two Rust apps build from. Apart from `generate`, since the longest step waits for them. */
+export async function describeProtos() {
+  await step('buf build', { inputs: INPUTS, outputs: ['.berth/guest.binpb', '.berth/shim.binpb'] }, async () => {
     for (const name of ['guest', 'shim']) {
-      await exec(BUF, ['build', '--path', `proto/berth/${name}`, '--as-file-descriptor-set', '-o', `.berth/${name}.binpb`], { env })
+      await buf('build', '--path', `proto/berth/${name}`, '--as-file-descriptor-set', '-o', `.berth/${name}.binpb`)
     }
   })
+}
+
+/** Generates TypeScript from the protos. */
+export async function generate() {
+  await step('buf generate', { inputs: [...INPUTS, 'buf.gen.yaml'], outputs: ['packages/proto/src/gen/berth'] }, () => buf('generate'))
 }
 
 /** Bundles services, supervisor and CLI into `dist`, on the Node that this clone pins. */
