@@ -1,0 +1,35 @@
+import type { VmEvent, VmmProcess, VmPlace } from './machine.ts'
+import type { ConsolePiece, ConsoleRange } from './ports.ts'
+
+/** Where a descriptor of the VMM comes from. */
+export type LaunchDescriptor = { name: string } & ({ kind: 'tap'; tap: string } | { kind: 'listen'; path: string } | { kind: 'pair' })
+
+/** What a shim starts. */
+export type Launch = {
+  place: VmPlace
+  epoch: number
+  /** Program and arguments; `{fd:NAME}` stands for a descriptor's number. */
+  argv: string[]
+  descriptors: LaunchDescriptor[]
+  /** Descriptor whose other end the shim keeps as the serial console. */
+  console: string
+  /** Descriptor whose other end the shim keeps as its own monitor. */
+  monitor: string
+  /** Limit of the VM's cgroup in bytes. */
+  memoryLimitBytes: number
+}
+
+/** Shims of this host: one per VM, the VMM's parent, outliving every service. */
+export interface Shims {
+  /** Starts shim and VMM. @throws FailedPrecondition(`VMM_FAILED`) with the last words of what did not start */
+  launch(launch: Launch, signal: AbortSignal): Promise<void>
+  /** The living VMM of a place, its shim started anew when it was killed; undefined when there is none. @throws Aborted(`STALE_EPOCH`) */
+  find(place: VmPlace, epoch: number, signal: AbortSignal): Promise<VmmProcess | undefined>
+  /** Signals the VMM; nothing when it has ended. @throws Aborted(`STALE_EPOCH`) when a successor has spoken to the shim */
+  kill(place: VmPlace, epoch: number, signalNumber: number, signal: AbortSignal): Promise<void>
+  /** Journal entries after `after` as they come; ends with the shim. */
+  watch(place: VmPlace, epoch: number, after: number, signal: AbortSignal): AsyncIterable<VmEvent>
+  /** Journal entries from `from` on, read from the folder: also when nobody lives. */
+  journal(place: VmPlace, from: number): Promise<VmEvent[]>
+  console(place: VmPlace, range: ConsoleRange, signal: AbortSignal): AsyncIterable<ConsolePiece>
+}

@@ -1,0 +1,95 @@
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { failedPrecondition } from '@berth/errors'
+import type { Machine, VmmProcess, VmPlace } from '../../domain/machine.ts'
+import type { Hypervisor, HypervisorFacts, Vm } from '../../domain/ports.ts'
+import type { Launch, Shims } from '../../domain/shims.ts'
+import { type Accelerator, descriptor, qemuArguments, tapDescriptor } from './arguments.ts'
+import { found } from './found.ts'
+import { clearCgroup } from '../cgroup.ts'
+import { type AgentDialer, qemuVm } from './vm.ts'
+
+export type QemuOptions = {
+  shims: Shims
+  binary: string
+  version: string
+  maxVcpus: number
+  /** Decides once what VMs get: KVM only where a real kernel booted on it. */
+  accelerator: (signal: AbortSignal) => Promise<{ accelerator: Accelerator; reason: string }>
+  dialAgent: AgentDialer
+  /** Lets the uid open /dev/kvm; called before a start on KVM. */
+  allowKvm: (uid: number, signal: AbortSignal) => Promise<void>
+  dataDir: string
+  runDir: string
+}
+
+/** QEMU's own needs over the guest's memory, of which the translator's buffer is the most. */
+const overheadBytes = { tcg: 768 * 1024 * 1024, kvm: 256 * 1024 * 1024 }
+
+/** Verbs that work now. */
+const capabilities = ['boot', 'shutdown', 'kill', 'console', 'exec']
+
+/** QEMU on q35, every VM under its own shim. */
+export function qemuHypervisor(options: QemuOptions): Hypervisor {
+  const { shims, binary, version, maxVcpus, accelerator, dialAgent, allowKvm } = options
+
+  async function facts(signal: AbortSignal): Promise<HypervisorFacts> {
+    const chosen = await accelerator(signal)
+    return { name: 'qemu', version, accelerator: chosen.accelerator, acceleratorReason: chosen.reason, capabilities, maxVcpus }
+  }
+
+  const vm = (place: VmPlace, epoch: number, process: VmmProcess): Vm => qemuVm({ place, epoch, process, shims, dialAgent })
+
+  async function attach(place: VmPlace, epoch: number, signal: AbortSignal): Promise<Vm | undefined> {
+    const process = await shims.find(place, epoch, signal)
+    return process && vm(place, epoch, process)
+  }
+
+  async function start(machine: Machine, signal: AbortSignal): Promise<Vm> {
+    const running = await attach(machine, machine.epoch, signal)
+    if (running) return running
+    const chosen = (await accelerator(signal)).accelerator
+    if (chosen === 'kvm') await allowKvm(machine.uid, signal)
+    await shims.launch(launchOf(machine, chosen, binary), signal)
+    const started = await attach(machine, machine.epoch, signal)
+    if (started) return started
+    const last = (await shims.journal(machine, 1)).at(-1)
+    throw failedPrecondition('VMM_FAILED', `QEMU ended at once: ${last?.kind === 'exited' ? last.message : 'nothing is known of why'}`)
+  }
+
+  return {
+    name: 'qemu',
+    facts,
+    start,
+    attach,
+    events: shims.journal,
+    console: shims.console,
+    found: () => found(options),
+    async clear(place, signal) {
+      await clearCgroup(place.cgroup, signal)
+      await rm(place.runDir, { recursive: true, force: true })
+    },
+  }
+}
+
+function launchOf(machine: Machine, accelerator: Accelerator, binary: string): Launch {
+  return {
+    place: machine,
+    epoch: machine.epoch,
+    argv: qemuArguments(machine, accelerator, binary),
+    descriptors: [
+      { name: descriptor.console, kind: 'pair' },
+      { name: descriptor.shimMonitor, kind: 'pair' },
+      { name: descriptor.monitor, kind: 'listen', path: monitorPath(machine) },
+      ...machine.nics.map(({ tap }, index) => ({ name: tapDescriptor(index), kind: 'tap' as const, tap })),
+    ],
+    console: descriptor.console,
+    monitor: descriptor.shimMonitor,
+    memoryLimitBytes: machine.memoryBytes + overheadBytes[accelerator],
+  }
+}
+
+/** Socket of the service's own monitor. */
+export function monitorPath(place: VmPlace): string {
+  return path.join(place.runDir, 'vmm.sock')
+}

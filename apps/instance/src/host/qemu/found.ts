@@ -1,0 +1,55 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { FoundVm } from '../../domain/ports.ts'
+import { vmCgroups } from '../cgroup.ts'
+
+export type Places = { dataDir: string; runDir: string }
+
+const instanceFolder = /^ins_[0-9a-hjkmnp-tv-z]{26}$/
+const runFolder = /^[0-9a-hjkmnp-tv-z]{10}$/
+
+/** Everything on the host that is of a VM of these folders: processes, folders, run folders, control groups. */
+export async function found({ dataDir, runDir }: Places): Promise<FoundVm[]> {
+  const [processes, folders, runs, groups] = await Promise.all([processesOf(dataDir), names(dataDir), names(runDir), vmCgroups()])
+  return [
+    ...processes,
+    ...folders
+      .filter((name) => instanceFolder.test(name))
+      .map((name): FoundVm => ({ kind: 'folder', name: path.join(dataDir, name), short: name.slice(-10) })),
+    ...runs.filter((name) => runFolder.test(name)).map((name): FoundVm => ({ kind: 'socket', name: path.join(runDir, name), short: name })),
+    ...groups.map((name): FoundVm => ({ kind: 'cgroup', name, short: name.slice(-10) })),
+  ]
+}
+
+/** Shims by the launch file they were given, VMMs by the home that their shim gave them: both lie in the service's folder. */
+async function processesOf(dataDir: string): Promise<FoundVm[]> {
+  const pids = (await names('/proc')).filter((name) => /^\d+$/.test(name))
+  const all = await Promise.all(pids.map((pid) => processOf(pid, dataDir)))
+  return all.filter((one) => one !== undefined)
+}
+
+async function processOf(pid: string, dataDir: string): Promise<FoundVm | undefined> {
+  const [command, environment] = await Promise.all([words(`/proc/${pid}/cmdline`), words(`/proc/${pid}/environ`)])
+  const named = path.basename(command[0] ?? '') === 'berth-shim' ? path.dirname(command.at(-1) ?? '') : homeOf(environment)
+  if (path.dirname(named) !== dataDir || !instanceFolder.test(path.basename(named))) return undefined
+  return { kind: 'process', name: `${path.basename(command[0] ?? '')} ${pid}`, short: named.slice(-10) }
+}
+
+function homeOf(environment: string[]): string {
+  return environment.find((entry) => entry.startsWith('HOME='))?.slice('HOME='.length) ?? ''
+}
+
+async function words(file: string): Promise<string[]> {
+  // A process that has ended meanwhile, or whose environment is not ours to read, is none of ours.
+  const text = await readFile(file, 'utf8').catch(() => '')
+  return text.split('\0').filter(Boolean)
+}
+
+async function names(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,113 @@
+import path from 'node:path'
+import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { deadlineExceeded, isBerthError } from '@berth/errors'
+import { isAlive } from '@berth/host'
+import type { VmmProcess, VmPlace } from '../../domain/machine.ts'
+import type { Agent, Vm, VmState } from '../../domain/ports.ts'
+import type { Shims } from '../../domain/shims.ts'
+import { openQmp, type Qmp } from './qmp.ts'
+import { openSessionPort, removeSessionPort, sessionNumbers } from './session-port.ts'
+
+/** Makes an agent's session of a byte stream into the guest; answers when the agent has answered. */
+export type AgentDialer = (stream: Duplex, signal: AbortSignal) => Promise<Agent>
+
+export type QemuVmOptions = { place: VmPlace; epoch: number; process: VmmProcess; shims: Shims; dialAgent: AgentDialer }
+
+const sigKill = 9
+/** A killed VMM has this long to be gone, its shim to have written it down. */
+const endMs = 10_000
+/** QEMU holds a character device some 55 ms after its port is gone; a guest that does not let go is asked again, seldom. */
+const removalMs = [100, 200, 400, 1_000, 5_000, 30_000]
+
+/** A living QEMU: its monitor for power and session ports, its shim for signals and the journal. */
+export function qemuVm({ place, epoch, process, shims, dialAgent }: QemuVmOptions): Vm {
+  let monitor: Promise<Qmp> | undefined
+  let lastNumber = 0
+  const released = new AbortController()
+
+  /** The monitor, opened again when it was lost; stale ports of a service that died go first. */
+  async function qmp(): Promise<Qmp> {
+    const open = await monitor?.catch(() => undefined)
+    if (open && !open.closed) return open
+    monitor = reopen()
+    return monitor
+  }
+
+  async function reopen(): Promise<Qmp> {
+    const fresh = await openQmp(path.join(place.runDir, 'vmm.sock'))
+    const stale = await sessionNumbers(fresh)
+    lastNumber = Math.max(lastNumber, ...stale)
+    for (const number of stale) void removeLater(fresh, `${number}`)
+    return fresh
+  }
+
+  async function removeLater(on: Qmp, number: string): Promise<void> {
+    for (const waitMs of removalMs) {
+      try {
+        if (on.closed || (await removeSessionPort(on, number))) return
+        await delay(waitMs, undefined, { signal: released.signal })
+      } catch {
+        // The monitor or this handle is gone; whoever opens the next monitor finds the port.
+        return
+      }
+    }
+  }
+
+  async function agent(signal: AbortSignal): Promise<Agent> {
+    const on = await qmp()
+    const port = await openSessionPort(++lastNumber, {
+      qmp: on,
+      runDir: place.runDir,
+      uid: place.uid,
+      signal,
+      onLeft: (number) => void removeLater(on, number),
+    })
+    try {
+      return await dialAgent(port.socket, signal)
+    } catch (error) {
+      port.close()
+      throw error
+    }
+  }
+
+  async function state(): Promise<VmState> {
+    const { status } = (await (await qmp()).execute('query-status')) as { status: string }
+    if (status === 'prelaunch') return 'created'
+    if (status === 'running') return 'running'
+    return status === 'shutdown' || status === 'guest-panicked' ? 'shutdown' : 'paused'
+  }
+
+  async function kill(signal: AbortSignal): Promise<void> {
+    await shims.kill(place, epoch, sigKill, signal)
+    const end = performance.now() + endMs
+    while (isAlive(process)) {
+      if (performance.now() > end) throw deadlineExceeded('VMM_STUCK', `the VMM did not end within ${endMs} ms of SIGKILL`)
+      await delay(5, undefined, { signal })
+    }
+  }
+
+  return {
+    place,
+    process,
+    state,
+    agent,
+    kill,
+    async boot() {
+      if ((await state()) === 'created') await (await qmp()).execute('cont')
+    },
+    async powerButton() {
+      try {
+        await (await qmp()).execute('system_powerdown')
+      } catch (error) {
+        // Gone already: what was wanted.
+        if (!isBerthError(error) || error.reason !== 'VMM_UNREACHABLE' || isAlive(process)) throw error
+      }
+    },
+    watch: (after, signal) => shims.watch(place, epoch, after, signal),
+    release() {
+      released.abort()
+      void monitor?.then((open) => open.close()).catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { failedPrecondition } from '@berth/errors'
+import type { Machine, VmEvent, VmPlace } from '../../domain/machine.ts'
+import { shortName } from '../../domain/place.ts'
+import type { FoundVm, Hypervisor, Vm, VmState } from '../../domain/ports.ts'
+import { paperAgent } from './agent.ts'
+import { openPaperTrail, type PaperTrail } from './paper-trail.ts'
+
+export type RecorderOptions = {
+  /** File of the paper trail; VMs live as long as it says so, whoever reads it. */
+  file: string
+  hostBootId: string
+}
+
+/** Above the highest pid a kernel gives, so that nobody mistakes one for a process. */
+const firstPid = 4_194_305
+
+const facts = {
+  name: 'recorder',
+  version: '1',
+  accelerator: 'none',
+  acceleratorReason: 'VMs exist on paper only',
+  capabilities: ['boot', 'shutdown', 'kill', 'console', 'exec'],
+  maxVcpus: 1024,
+}
+
+export type Recorder = Hypervisor & {
+  /** Lets something happen to a living VM, as the host or the guest would. */
+  happen(instanceId: string, event: Parameters<PaperTrail['append']>[1]): void
+}
+
+/** A hypervisor that only writes down what it is asked for: boots at once, costs nothing, and cannot hide a second start. */
+export function recorderHypervisor({ file, hostBootId }: RecorderOptions): Recorder {
+  const trail = openPaperTrail(file)
+  const booted = new Set<string>()
+
+  async function attach(place: VmPlace): Promise<Vm | undefined> {
+    const started = livingStart(trail.events(place.instanceId))
+    if (!started) return undefined
+    if (started.hostBootId === hostBootId) return vm(place, started)
+    trail.append(place.instanceId, exited({ known: false }))
+    return undefined
+  }
+
+  async function start(machine: Machine): Promise<Vm> {
+    const running = await attach(machine)
+    if (running) return running
+    if (machine.kernelCommandLine.includes('berth.fail')) throw failedPrecondition('VMM_FAILED', 'it was asked to fail')
+    const pid = firstPid + machine.uid
+    trail.append(machine.instanceId, { kind: 'started', pid, startTicks: Date.now(), hostBootId })
+    return (await attach(machine)) as Vm
+  }
+
+  function vm(place: VmPlace, { pid, startTicks }: { pid: number; startTicks: number }): Vm {
+    const id = place.instanceId
+    const end = (events: Parameters<PaperTrail['append']>[1][]): void => {
+      if (livingStart(trail.events(id))) for (const event of events) trail.append(id, event)
+    }
+    const powerOff = (): void => end([{ kind: 'powered-off' }, exited({})])
+    return {
+      place,
+      process: { pid, startTicks },
+      state: () => Promise.resolve<VmState>(booted.has(id) ? 'running' : 'created'),
+      boot: () => Promise.resolve(void booted.add(id)),
+      powerButton: () => Promise.resolve(powerOff()),
+      kill: () => Promise.resolve(end([exited({ signal: 9 })])),
+      watch: (after, signal) => follow(trail, id, after, signal),
+      agent: () => Promise.resolve(paperAgent({ instanceId: id, bootId: randomUUID(), powerOff, ended: untilEnd(trail, id) })),
+      release: () => {},
+    }
+  }
+
+  return {
+    name: 'recorder',
+    facts: () => Promise.resolve(facts),
+    attach,
+    start,
+    events: (place, from) => Promise.resolve(trail.events(place.instanceId).filter(({ seq }) => seq >= from)),
+    async *console() {
+      yield { data: Buffer.from('paper\n'), nextOffset: 6 }
+    },
+    clear: ({ runDir }) => rm(runDir, { recursive: true, force: true }),
+    found: () =>
+      Promise.resolve(
+        trail
+          .instances()
+          .filter((id) => livingStart(trail.events(id)))
+          .map(asFound),
+      ),
+    happen: (instanceId, event) => void trail.append(instanceId, event),
+  }
+}
+
+function asFound(instanceId: string): FoundVm {
+  return { kind: 'process', name: `paper ${instanceId}`, short: shortName(instanceId) }
+}
+
+function exited(how: { known?: boolean; signal?: number }): Parameters<PaperTrail['append']>[1] {
+  const { known = true, signal = 0 } = how
+  return { kind: 'exited', known, code: 0, signal, outOfMemory: false, startFailed: false, message: '' }
+}
+
+function livingStart(events: readonly VmEvent[]): Extract<VmEvent, { kind: 'started' }> | undefined {
+  const last = events.findLast(({ kind }) => kind === 'started' || kind === 'exited')
+  return last?.kind === 'started' ? last : undefined
+}
+
+async function* follow(trail: PaperTrail, id: string, after: number, signal: AbortSignal): AsyncGenerator<VmEvent> {
+  for (let seen = after; ; ) {
+    const changed = Promise.withResolvers<void>()
+    const end = trail.listen(id, changed.resolve)
+    signal.addEventListener('abort', () => changed.resolve(), { once: true })
+    try {
+      for (const event of trail.events(id).slice(seen)) {
+        seen = event.seq
+        yield event
+      }
+      if (!livingStart(trail.events(id)) || signal.aborted) return
+      await changed.promise
+    } finally {
+      end()
+    }
+  }
+}
+
+async function untilEnd(trail: PaperTrail, id: string): Promise<void> {
+  if (!livingStart(trail.events(id))) return
+  const ended = Promise.withResolvers<void>()
+  const end = trail.listen(id, () => {
+    if (!livingStart(trail.events(id))) ended.resolve()
+  })
+  await ended.promise
+  end()
+}

@@ -1,0 +1,107 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { failedPrecondition, isBerthError } from '@berth/errors'
+import { atomicWrite, isAlive, type Runner } from '@berth/host'
+import type { VmEvent, VmmProcess, VmPlace } from '../domain/machine.ts'
+import type { Shims } from '../domain/shims.ts'
+import { entriesOf, toVmEvent } from './entry.ts'
+import { ask, askOnce } from './exchange.ts'
+import { launchFile } from './launch-file.ts'
+import { readRing } from './ring.ts'
+
+type Options = {
+  runner: Runner
+  /** The shim's binary; outside the clone, so that nothing a VM needs goes with it. */
+  binary: string
+  hostBootId: string
+}
+
+/** Longest a shim may take to say `ready`: it has bound sockets, opened taps and started the VMM by then. */
+const startMs = 15_000
+/** Longest tail of the console or of the VMM's errors that an error carries. */
+const lastWordsBytes = 4096
+
+/** The shims of this host, by the binary `berth-shim` and its socket. */
+export function shims({ runner, binary, hostBootId }: Options): Shims {
+  const run = async (argv: string[], signal: AbortSignal): Promise<string> =>
+    (await runner.run([binary, ...argv], { timeoutMs: startMs, signal, okCodes: [0, 1] })).stdout.trim()
+
+  async function status(place: VmPlace, epoch: number, signal: AbortSignal): Promise<VmmProcess | undefined> {
+    const answer = await askOnce(socketOf(place), epoch, { case: 'status', value: {} }, signal)
+    if (answer?.case !== 'state' || answer.value.vmmPid === 0) return undefined
+    const vmm = { pid: answer.value.vmmPid, startTicks: Number(answer.value.vmmStartTicks) }
+    return isAlive(vmm) ? vmm : undefined
+  }
+
+  const find: Shims['find'] = async (place, epoch, signal) => {
+    try {
+      return await status(place, epoch, signal)
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+    }
+    // No shim, but perhaps its VMM: only a start that was written down can have left one.
+    const last = (await journal(place, 1)).at(-1)
+    if (!last || last.kind === 'exited') return undefined
+    const said = await run(['--adopt', launchPath(place)], signal)
+    return said.startsWith('ready') ? status(place, epoch, signal) : undefined
+  }
+
+  const launch: Shims['launch'] = async (wanted, signal) => {
+    await mkdir(wanted.place.runDir, { recursive: true, mode: 0o711 })
+    await atomicWrite(launchPath(wanted.place), launchFile(wanted, hostBootId), { mode: 0o600 })
+    const said = await run([launchPath(wanted.place)], signal)
+    if (!/^(ready|running)\b/.test(said)) throw failedPrecondition('VMM_FAILED', `the VMM did not start: ${said.slice(0, lastWordsBytes)}`)
+  }
+
+  async function* watch(place: VmPlace, epoch: number, after: number, signal: AbortSignal): AsyncGenerator<VmEvent> {
+    const from = BigInt(after + 1)
+    for await (const answer of ask(socketOf(place), epoch, { case: 'watchJournal', value: { from } }, signal, 0)) {
+      const event = answer.case === 'entry' ? toVmEvent(answer.value) : undefined
+      if (event) yield event
+    }
+  }
+
+  const console: Shims['console'] = async function* (place, range, signal) {
+    const { offset, tailBytes, follow } = range
+    const value = { offset: BigInt(offset), tailBytes: BigInt(tailBytes), follow }
+    try {
+      for await (const answer of ask(socketOf(place), 0, { case: 'readConsole', value }, signal, follow ? 0 : undefined)) {
+        if (answer.case === 'console') yield { data: answer.value.data, nextOffset: Number(answer.value.nextOffset) }
+      }
+    } catch (error) {
+      if (!isUnreachable(error) || signal.aborted) throw error
+      yield* readRing(path.join(place.folder, 'console.log'), range)
+    }
+  }
+
+  const kill: Shims['kill'] = async (place, epoch, signalNumber, signal) => {
+    try {
+      await askOnce(socketOf(place), epoch, { case: 'signal', value: { signal: signalNumber } }, signal)
+    } catch (error) {
+      if (!isUnreachable(error) && !(isBerthError(error) && error.reason === 'NO_VMM')) throw error
+    }
+  }
+
+  return { launch, find, kill, watch, journal, console }
+}
+
+async function journal(place: VmPlace, from: number): Promise<VmEvent[]> {
+  try {
+    return entriesOf(await readFile(path.join(place.folder, 'journal')), from)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+function launchPath(place: VmPlace): string {
+  return path.join(place.folder, 'launch.json')
+}
+
+function socketOf(place: VmPlace): string {
+  return path.join(place.runDir, 'shim.sock')
+}
+
+function isUnreachable(error: unknown): boolean {
+  return isBerthError(error) && error.reason === 'SHIM_UNREACHABLE'
+}
