@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { bootId } from './boot-id.ts'
 import { isAlive, processIdentity } from './identity.ts'
 import { endProcess, killGroup, killProcess } from './kill.ts'
@@ -60,5 +60,7 @@ it('asks first, then makes a process end', async () => {
 
 it('names the present boot, or the one a test stands for', () => {
   expect(bootId()).toMatch(/^[0-9a-f-]{36}$/)
-  expect(bootId('after-reboot')).toBe('after-reboot')
+  vi.stubEnv('BERTH_TEST_BOOT_ID', 'after-reboot')
+  expect(bootId()).toBe('after-reboot')
+  vi.unstubAllEnvs()
 })
