@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { migrate, rolePasswords, type SchemaName, schemaNames } from '@berth/db'
+import { migrate, roleOf, rolePasswords, type SchemaName, schemaNames, urlAs } from '@berth/db'
 
 /** URL each service connects with, by schema: the same server and database, the service's own role. */
 export type DatabaseUrls = Readonly<Record<SchemaName, string>>
@@ -8,7 +8,7 @@ export type DatabaseUrls = Readonly<Record<SchemaName, string>>
  * Brings the schemas up to date and says with which URL each service connects. A URL that is given (`BERTH_<SCHEMA>_DATABASE_URL`) is left as it is:
  * on a second host the roles exist and their passwords are not known here.
  *
- * @param url of a superuser or owner
+ * @param options.url of a superuser or owner
  */
 export async function prepareDatabase(options: {
   readonly url: string
@@ -20,7 +20,7 @@ export async function prepareDatabase(options: {
   await migrate({ url: options.url, home: options.home, passwords })
   const entries = schemaNames.map((schema) => {
     const given = options.env[databaseVariable(schema)]
-    return [schema, given || roleUrl(options.url, schema, passwords[schema])] as const
+    return [schema, given || urlAs(options.url, roleOf(schema), passwords[schema])] as const
   })
   return Object.fromEntries(entries) as Record<SchemaName, string>
 }
@@ -28,12 +28,4 @@ export async function prepareDatabase(options: {
 /** `BERTH_IMAGE_DATABASE_URL` … */
 export function databaseVariable(schema: SchemaName): string {
   return `BERTH_${schema.toUpperCase()}_DATABASE_URL`
-}
-
-/** The URL with the role's name and password instead of the owner's. */
-export function roleUrl(url: string, schema: SchemaName, password: string): string {
-  const role = new URL(url)
-  role.username = `berth_${schema}`
-  role.password = password
-  return role.href
 }
