@@ -6,9 +6,9 @@ import type { Digest } from '../domain/digest.ts'
 import { limits } from '../domain/limits.ts'
 import type { Manifest } from '../domain/manifest.ts'
 import { diskFull, translateDisk } from './disk-errors.ts'
-import { LAYOUT_TAG, writeLayout } from './layout.ts'
+import { LAYOUT_TAG, writeLayout } from './layer/layout.ts'
 import type { Paths } from './paths.ts'
-import { type UnpackedLayer, type Unpacking, unpackLayer } from './unpack.ts'
+import { type UnpackedLayer, type Unpacking, unpackLayer } from './layer/unpack.ts'
 
 const GiB = 1024 ** 3
 const NO_UUID = '00000000-0000-0000-0000-000000000000'

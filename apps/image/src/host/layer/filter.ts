@@ -1,7 +1,7 @@
 import { paddingAfter, packHeader } from '@berth/host/oci-tar'
-import { admit, type Extension } from '../domain/layer-policy.ts'
-import { BLOCK, decode, readPax, readTarHeader, TarError } from '../domain/tar-header.ts'
-import { applyWhiteoutRules, type Seen } from '../domain/whiteout.ts'
+import { admit, type Extension } from './policy.ts'
+import { BLOCK, decode, readPax, readTarHeader, TarError } from './tar-header.ts'
+import { applyWhiteoutRules, type Seen } from './whiteout.ts'
 
 /** What the filter counts, over all layers of an image. */
 export interface Tally {

@@ -5,11 +5,11 @@ import { pipeline } from 'node:stream/promises'
 import { PassThrough, type Transform } from 'node:stream'
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
 import { invalidArgument, isBerthError, resourceExhausted } from '@berth/errors'
-import type { Digest } from '../domain/digest.ts'
-import { limits } from '../domain/limits.ts'
-import type { Compression, Layer } from '../domain/manifest.ts'
-import { TarError } from '../domain/tar-header.ts'
-import { filterLayer, type Tally } from './layer-filter.ts'
+import type { Digest } from '../../domain/digest.ts'
+import { limits } from '../../domain/limits.ts'
+import type { Compression, Layer } from '../../domain/manifest.ts'
+import { TarError } from './tar-header.ts'
+import { filterLayer, type Tally } from './filter.ts'
 
 /** What is counted over all layers of one image. */
 export interface Unpacking extends Tally {
