@@ -1,0 +1,40 @@
+import { type AuditedDisk, type AuditFinding, type AuditInput, auditPool } from './audit.ts'
+import type { Attachment } from './access.ts'
+import type { FoundDisk, StorageBackend } from './ports.ts'
+
+export type AuditSource = {
+  backend: StorageBackend
+  /** The host's rows, now. */
+  rows(): Promise<{ disks: AuditedDisk[]; stray: (Attachment & { diskId: string })[] }>
+}
+
+export type Audited = { findings: AuditFinding[]; compared: Record<string, number> }
+
+/**
+ * Compares pool and rows. Work that goes on meanwhile looks like disagreement for a moment, so only what is found twice counts.
+ */
+export async function auditHost(source: AuditSource): Promise<Audited> {
+  const first = await look(source)
+  if (first.findings.length === 0) return first
+  const second = await look(source)
+  const seen = new Set(first.findings.map(keyOf))
+  return { ...second, findings: second.findings.filter((finding) => seen.has(keyOf(finding))) }
+}
+
+async function look({ backend, rows }: AuditSource): Promise<Audited> {
+  // Files first: a file that is there now has had its row before.
+  const entries = await backend.entries()
+  const { disks, stray } = await rows()
+  const files = new Map<string, FoundDisk>()
+  for (const { id, expected } of disks) {
+    const found = expected ? await backend.find(id) : undefined
+    if (found) files.set(id, found)
+  }
+  const input: AuditInput = { disks, entries, files, stray }
+  const leases = disks.reduce((count, { attachments }) => count + attachments.length, stray.length)
+  return { findings: auditPool(input), compared: { file: entries.length, row: disks.length, lease: leases } }
+}
+
+function keyOf({ side, kind, name }: AuditFinding): string {
+  return `${side} ${kind} ${name}`
+}

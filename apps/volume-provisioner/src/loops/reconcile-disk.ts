@@ -1,0 +1,109 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type Next, type Operations, type ReconcileContext, settled } from '@berth/controller'
+import type { Database, OperationRow } from '@berth/db'
+import { cancelled, isBerthError } from '@berth/errors'
+import { accessFor } from '../domain/access.ts'
+import { findOrMake, type Outcome } from '../domain/make-disk.ts'
+import type { StorageBackend } from '../domain/ports.ts'
+import { failedStatus, readyStatus, wasReady } from '../domain/status.ts'
+import { attachmentsOf, forgetDisks, forgetReleased, type Held } from '../store/attachments.ts'
+import type { Disk, DiskStore } from '../store/disks.ts'
+import { createStep, ensureStep, releaseStep } from './steps.ts'
+
+export type DiskLoop = { db: Database; store: DiskStore; backend: StorageBackend; operations: Operations }
+
+/**
+ * Brings one disk to what its row and its attachments say. Every pass looks at the host anew, so it can be resumed from any line.
+ */
+export async function reconcileDisk(loop: DiskLoop, row: Disk, ctx: ReconcileContext): Promise<Next> {
+  if (row.deleteTime) return release(loop, row, ctx)
+  const create = ctx.operations.find(({ kind }) => kind === 'volume.create')
+  if (create?.cancelRequested) return undo(loop, row, ctx, create, cancelled('OPERATION_CANCELLED', 'the creation was cancelled'))
+  try {
+    return await converge(loop, row, ctx, create)
+  } catch (error) {
+    if (!create || ctx.signal.aborted || (isBerthError(error) && (error.code === 'UNAVAILABLE' || error.code === 'ABORTED'))) throw error
+    return undo(loop, row, ctx, create, error)
+  }
+}
+
+async function converge(loop: DiskLoop, row: Disk, ctx: ReconcileContext, create: OperationRow | undefined): Promise<Next> {
+  const { backend, store, db, operations } = loop
+  const { signal } = ctx
+  const held = await db.read((queries) => attachmentsOf(queries, row.id))
+  const kind = store.kind === 'scratch' ? 'scratch' : 'volume'
+  const wanted = { id: row.id, kind, sizeBytes: Number(row.spec.sizeBytes), wasReady: wasReady(row.status) } as const
+  if (create) operations.progress(create.id, { stage: 'MAKE', done: 0, total: 1, unit: 'steps' })
+  const outcome = await findOrMake(
+    backend,
+    wanted,
+    (run) => (create ? createStep('make', signal, run) : ensureStep('clone', signal, run)),
+    signal,
+  )
+  if ('found' in outcome) {
+    const grant = () => backend.setAccess(row.id, accessFor(held))
+    await (create ? createStep('grant', signal, grant) : ensureStep('grant', signal, grant))
+  }
+  const write = () => record(loop, row, ctx, create, outcome, held)
+  await (create ? createStep('record', signal, write) : ensureStep('record', signal, write))
+  return settled()
+}
+
+/** Writes what is so; nothing when the row says so already. */
+async function record(
+  { db, store, operations }: DiskLoop,
+  row: Disk,
+  ctx: ReconcileContext,
+  create: OperationRow | undefined,
+  outcome: Outcome,
+  held: Held[],
+): Promise<void> {
+  const released = held.filter(({ releasing }) => releasing)
+  if (!create && released.length === 0 && isDeepStrictEqual(statusOf(row, outcome, held), row.status)) return
+  await db.transaction(`${store.kind}.record`, async (tx) => {
+    const locked = await store.lockById(tx, row.id)
+    if (!locked) return
+    await forgetReleased(tx, row.id, released)
+    // Read again under the lock: an owner may have come meanwhile; its own pass follows this one.
+    const now = await attachmentsOf(tx, row.id)
+    await store.updateStatus(tx, ctx.lease, locked, statusOf(locked, outcome, now))
+    if (create) await operations.finish(tx, create.id, 'DONE')
+  })
+}
+
+function statusOf(row: Disk, outcome: Outcome, attachments: Held[]): Disk['status'] {
+  const { generation, status } = row
+  if ('lost' in outcome) return failedStatus(status, generation, outcome.lost)
+  // What is allocated grows with every write of the guest: it is written down with other changes, not for itself.
+  const ready = readyStatus(status, outcome.found, outcome.made, { generation, attachments })
+  const quiet = { ...ready, allocatedBytes: status.allocatedBytes }
+  return isDeepStrictEqual(quiet, status) ? status : ready
+}
+
+/** A creation that failed or was cancelled leaves nothing but its operation. */
+async function undo(loop: DiskLoop, row: Disk, ctx: ReconcileContext, create: OperationRow, error: unknown): Promise<Next> {
+  await loop.backend.remove(row.id)
+  await loop.db.transaction('volume.undo', async (tx) => {
+    await forgetDisks(tx, [row.id])
+    await loop.store.remove(tx, ctx.lease, row)
+    await loop.operations.finish(tx, create.id, create.cancelRequested ? 'CANCELLED' : 'FAILED', error)
+  })
+  return settled()
+}
+
+/** Nobody may open the file any more before its bytes go, and the row goes last: as long as there is something, something names it. */
+async function release({ db, store, backend, operations }: DiskLoop, row: Disk, ctx: ReconcileContext): Promise<Next> {
+  const { signal } = ctx
+  await releaseStep('revoke', signal, async () => {
+    if (await backend.find(row.id)) await backend.setAccess(row.id, accessFor([]))
+  })
+  await releaseStep('remove', signal, () => backend.remove(row.id))
+  await releaseStep('forget', signal, () =>
+    db.transaction(`${store.kind}.forget`, async (tx) => {
+      await forgetDisks(tx, [row.id])
+      await store.remove(tx, ctx.lease, row)
+      await operations.finishAll(tx, row.id, { 'volume.delete': 'DONE' })
+    }),
+  )
+  return settled()
+}
