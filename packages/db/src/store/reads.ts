@@ -10,7 +10,7 @@ import { pageSizeOf, pageToken, readPageToken } from './page.ts'
 import type { ResourceStore } from './resource-store.ts'
 
 const filterFields = ['name', 'label', 'state', 'host'] as const
-type Reads = 'get' | 'find' | 'byId' | 'list' | 'onHost' | 'unsettled' | 'lock' | 'lockById' | 'filterFields'
+type Reads = 'get' | 'find' | 'byId' | 'list' | 'onHost' | 'all' | 'unsettled' | 'lock' | 'lockById' | 'filterFields'
 
 export function reads<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>): Pick<ResourceStore<M, Extra>, Reads> {
   const { db, table, kind, codec } = inner
@@ -62,6 +62,10 @@ export function reads<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>):
     async onHost(host) {
       const found = await db.read((queries) => queries.select().from(table).where(eq(table.host, host)).orderBy(asc(table.id)))
       return found.map(codec.fromRow)
+    },
+    async all(project, tx) {
+      const query = (tx ?? db.queries).select().from(table).where(eq(table.project, project)).orderBy(asc(table.id))
+      return (await query.catch(rethrow)).map(codec.fromRow)
     },
     async unsettled(host) {
       const behind = or(sql`${table.observedGeneration} <> ${table.generation}`, isNotNull(table.deleteTime))

@@ -39,6 +39,7 @@ export type Page<M extends ResourceMessage, Extra> = { rows: Stored<M, Extra>[];
 export type ResourceStore<M extends ResourceMessage, Extra> = {
   readonly kind: string
   readonly db: Database
+  readonly schema: GenMessage<M>
   /** Fields a list's filter may name. */
   readonly filterFields: readonly string[]
   toMessage(row: Stored<M, Extra>): M
@@ -52,6 +53,8 @@ export type ResourceStore<M extends ResourceMessage, Extra> = {
   list(project: string, page: PageRequest): Promise<Page<M, Extra>>
   /** All rows on a host, oldest first: for controllers and audits. */
   onHost(host: string): Promise<Stored<M, Extra>[]>
+  /** All rows of a project, oldest first: for the beginning of a watch. */
+  all(project: string, tx?: Tx): Promise<Stored<M, Extra>[]>
   /** Ids on a host whose spec is not yet observed or that are to be deleted, oldest first. */
   unsettled(host: string): Promise<string[]>
   /** Locks the row for an update. `etag` empty: whatever it is. @throws NotFound, Aborted(`STALE_ETAG`) */
@@ -88,5 +91,12 @@ export function resourceStore<M extends ResourceMessage, T extends { $inferSelec
 ): ResourceStore<M, ExtraOf<T>> {
   type Extra = ExtraOf<T>
   const inner = { ...options, table: options.table as unknown as ResourceTable, codec: resourceCodec<M, Extra>(options.schema) }
-  return { kind: options.kind, db: options.db, toMessage: inner.codec.toMessage, ...reads<M, Extra>(inner), ...writes<M, Extra>(inner) }
+  return {
+    kind: options.kind,
+    db: options.db,
+    schema: options.schema,
+    toMessage: inner.codec.toMessage,
+    ...reads<M, Extra>(inner),
+    ...writes<M, Extra>(inner),
+  }
 }

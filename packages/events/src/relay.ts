@@ -1,0 +1,142 @@
+import type { Database } from '@berth/db'
+import type { Logger } from '@berth/telemetry'
+import { and, asc, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
+import type { Broker } from './broker.ts'
+import { bodyOf, decodeRow, headersOf, type Sequenced, subjectOf } from './envelope.ts'
+
+const batch = 500
+const markEveryMs = 200
+/** Rows that their own process has not published by then are published by any. */
+const abandonedAfter = sql`now() - interval '5 seconds'`
+
+export type Relay = AsyncDisposable & {
+  /** There may be new rows: give them their place soon. */
+  kick(): void
+  /** Publishes what nobody has published, e.g. after the broker came back. */
+  rescue(all: boolean): void
+}
+
+export type RelayOptions = { db: Database; broker: Broker; origin: string; logger: Logger; onSequenced: () => void }
+
+/**
+ * Gives committed outbox rows their gap-free `seq` and publishes them. Every process of a schema has one; the lock on the relay row lets one
+ * at a time give places, which makes them visible in order. Publishing is outside any transaction and never waited for.
+ */
+export function startRelay({ db, broker, origin, logger, onSequenced }: RelayOptions): Relay {
+  const publisher = createPublisher({ db, broker, origin, logger })
+  const turn = singleFlight(async () => {
+    for (let rows = await sequence(db); rows.length > 0; rows = rows.length === batch ? await sequence(db) : []) {
+      onSequenced()
+      publisher.publish(rows)
+    }
+  }, logger)
+  const rescue = singleFlight(async (all: boolean) => {
+    if (broker.state() === 'connected')
+      for (let rows = await unpublished(db, all); rows.length > 0; rows = []) await publisher.publish(rows)
+  }, logger)
+  return {
+    kick: () => turn.run(undefined),
+    rescue: (all) => rescue.run(all),
+    async [Symbol.asyncDispose]() {
+      await turn.stop()
+      await rescue.stop()
+      await publisher.stop()
+    },
+  }
+}
+
+/** One transaction: places for up to 500 rows. Whoever waited for the lock sees what was committed meanwhile. */
+export async function sequence(db: Database): Promise<Sequenced[]> {
+  const { outbox, relay } = db.tables
+  const waiting = await db.read((queries) => queries.select({ ord: outbox.ord }).from(outbox).where(isNull(outbox.seq)).limit(1))
+  if (waiting.length === 0) return []
+  return db.transaction('relay', async (tx) => {
+    const [head] = await tx.select({ lastSeq: relay.lastSeq }).from(relay).for('update')
+    const lastSeq = head?.lastSeq ?? 0
+    const waiting = sql`(select ord from ${outbox} where seq is null order by ord limit ${batch})`
+    const found = await tx.execute<{ row: Record<string, unknown> }>(sql`
+      update ${outbox} o set seq = places.seq, seq_time = now()
+      from (select ord, ${lastSeq}::bigint + row_number() over (order by ord) as seq from ${waiting} w) places
+      where o.ord = places.ord returning to_jsonb(o) as row`)
+    if (found.length > 0) await tx.update(relay).set({ lastSeq: lastSeq + found.length })
+    return found.map(({ row }) => decodeRow(row)).toSorted((a, b) => a.seq - b.seq)
+  })
+}
+
+async function unpublished(db: Database, all: boolean): Promise<Sequenced[]> {
+  const { outbox } = db.tables
+  const where = and(isNotNull(outbox.seq), isNull(outbox.publishTime), all ? undefined : sql`${outbox.seqTime} < ${abandonedAfter}`)
+  const rows = await db.read((queries) => queries.select().from(outbox).where(where).orderBy(asc(outbox.seq)).limit(batch))
+  return rows.map((row) => ({ ...row, seq: row.seq ?? 0 }))
+}
+
+/** Publishes, and marks what was stored at most five times a second. */
+function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onSequenced'>) {
+  let stored: string[] = []
+  let timer: NodeJS.Timeout | undefined
+  let marking = Promise.resolve()
+  const open = new Set<Promise<void>>()
+
+  function mark(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    const ids = stored.splice(0)
+    if (ids.length === 0) return marking
+    const { outbox } = db.tables
+    marking = db
+      .transaction('relay', (tx) => tx.update(outbox).set({ publishTime: sql`now()` }).where(inArray(outbox.id, ids)))
+      .then(
+        () => {},
+        (error: unknown) => logger.warn({ err: error }, 'published events could not be marked; they will be published again'),
+      )
+    return marking
+  }
+
+  async function send(rows: Sequenced[]): Promise<void> {
+    const messages = rows.map((row) => ({
+      subject: subjectOf(row),
+      id: row.id,
+      headers: headersOf(db.service, row, origin),
+      body: bodyOf(db.service, row),
+    }))
+    stored.push(...(await broker.publish(messages)))
+    timer ??= setTimeout(mark, markEveryMs)
+  }
+
+  return {
+    publish(rows: Sequenced[]): Promise<void> {
+      const sending = send(rows).catch((error: unknown) => logger.warn({ err: error }, 'events could not be published'))
+      open.add(sending)
+      return sending.finally(() => open.delete(sending))
+    },
+    async stop(): Promise<void> {
+      await Promise.all(open)
+      await mark()
+    },
+  }
+}
+
+/** Runs `work` once at a time; calls that come meanwhile make it run once more, with the last argument. */
+export function singleFlight<T>(work: (argument: T) => Promise<void>, logger: Logger): { run(argument: T): void; stop(): Promise<void> } {
+  let running: Promise<void> | undefined
+  let next: { argument: T } | undefined
+  let stopped = false
+  async function loop(first: T): Promise<void> {
+    for (let turn: { argument: T } | undefined = { argument: first }; turn && !stopped; turn = next) {
+      next = undefined
+      await work(turn.argument).catch((error: unknown) => logger.warn({ err: error }, 'the relay will try again'))
+    }
+    running = undefined
+  }
+  return {
+    run(argument) {
+      if (stopped) return
+      if (running) next = { argument }
+      else running = loop(argument)
+    },
+    async stop() {
+      stopped = true
+      await running
+    },
+  }
+}
