@@ -24,7 +24,7 @@ export { type Accept, accept, noteOperations, operationById, operationJson, oper
 export { appendOutbox, type OutboxEntry } from './outbox.ts'
 export { type Made, type Request, withRequestId } from './request-id.ts'
 export { type Fence, fence } from './store/fence.ts'
-export { parseFilter, type Term } from './store/filter.ts'
+export { jsonName, parseFilter, type Term } from './store/filter.ts'
 export { etagOf, type ResourceMessage, type Stored } from './store/message.ts'
 export { type PageRequest, pageSizeOf, pageToken, readPageToken } from './store/page.ts'
 export { type Insert, type Page, type ResourceStore, resourceStore, type SpecChange, type StoreOptions } from './store/resource-store.ts'

@@ -1,4 +1,4 @@
-import { type Database, parseFilter, type ResourceMessage, type ResourceStore, type Term } from '@berth/db'
+import { type Database, jsonName, parseFilter, type ResourceMessage, type ResourceStore, type Term } from '@berth/db'
 import { and, eq, isNull } from 'drizzle-orm'
 import { fromJson, toJson } from '@bufbuild/protobuf'
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
@@ -91,12 +91,18 @@ async function positionOf(
 function matcher<M extends ResourceMessage>(schema: GenMessage<M>, terms: Term[]): (resource: M) => boolean {
   if (terms.length === 0) return () => true
   return (resource) => {
-    const json = toJson(schema, resource) as { name?: string; host?: string; labels?: Record<string, string>; status?: { state?: string } }
+    const json = toJson(schema, resource) as {
+      name?: string
+      host?: string
+      labels?: Record<string, string>
+      status?: Record<string, unknown>
+    }
     return terms.every(({ field, value }) => {
       if (field === 'name') return json.name === value
       if (field === 'host') return json.host === value
-      if (field === 'state') return json.status?.state === value || json.status?.state?.endsWith(`_STATE_${value}`) === true
-      return json.labels?.[field.slice('label.'.length)] === value
+      if (field.startsWith('label.')) return json.labels?.[field.slice('label.'.length)] === value
+      const shown = json.status?.[jsonName(field)]
+      return shown === value || (field === 'state' && String(shown).endsWith(`_STATE_${value}`))
     })
   }
 }

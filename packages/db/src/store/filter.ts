@@ -22,6 +22,11 @@ export function parseFilter(filter: string, allowed: readonly string[]): Term[] 
   })
 }
 
+/** The name of a proto field in proto JSON: `vendor_id` is `vendorId`. */
+export function jsonName(field: string): string {
+  return field.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
 /** ` and ` inside quotes joins nothing. */
 function splitTerms(filter: string): string[] {
   return filter.split(/\s+and\s+(?=(?:[^"]*"[^"]*")*[^"]*$)/)

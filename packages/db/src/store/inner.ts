@@ -9,4 +9,5 @@ export type Inner<M extends ResourceMessage, Extra> = {
   kind: string
   idPrefix: string
   codec: Codec<M, Extra>
+  statusFilters?: readonly string[]
 }

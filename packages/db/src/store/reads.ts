@@ -3,17 +3,18 @@ import { and, asc, eq, gt, isNotNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Executor, Tx } from '../database.ts'
 import { translate } from '../failures.ts'
 import { isId } from '../ids.ts'
-import { parseFilter, type Term } from './filter.ts'
+import { jsonName, parseFilter, type Term } from './filter.ts'
 import type { Inner } from './inner.ts'
 import { etagOf, type ResourceMessage, type Stored } from './message.ts'
 import { pageSizeOf, pageToken, readPageToken } from './page.ts'
 import type { ResourceStore } from './resource-store.ts'
 
-const filterFields = ['name', 'label', 'state', 'host'] as const
+const commonFilters = ['name', 'label', 'state', 'host'] as const
 type Reads = 'get' | 'find' | 'byId' | 'list' | 'onHost' | 'all' | 'unsettled' | 'lock' | 'lockById' | 'filterFields'
 
 export function reads<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>): Pick<ResourceStore<M, Extra>, Reads> {
   const { db, table, kind, codec } = inner
+  const filterFields = [...commonFilters, ...(inner.statusFilters ?? [])]
 
   async function one(executor: Executor, where: SQL | undefined, lock: boolean): Promise<Stored<M, Extra> | undefined> {
     const query = executor.select().from(table).where(where).limit(1)
@@ -82,6 +83,7 @@ function condition(table: Inner<never, never>['table'], { field, value }: Term):
   if (field === 'host') return eq(table.host, value)
   if (field === 'state')
     return sql`(${table.status}->>'state' = ${value} or ${table.status}->>'state' like ${`%\\_STATE\\_${escapeLike(value)}`})`
+  if (!field.startsWith('label.')) return sql`${table.status}->>${jsonName(field)} = ${value}`
   return sql`${table.labels}->>${field.slice('label.'.length)} = ${value}`
 }
 

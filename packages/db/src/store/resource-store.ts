@@ -40,6 +40,7 @@ export type ResourceStore<M extends ResourceMessage, Extra> = {
   readonly kind: string
   readonly db: Database
   readonly schema: GenMessage<M>
+  readonly idPrefix: string
   /** Fields a list's filter may name. */
   readonly filterFields: readonly string[]
   toMessage(row: Stored<M, Extra>): M
@@ -81,6 +82,8 @@ export type StoreOptions<M extends ResourceMessage, T> = {
   kind: string
   /** Prefix of its ids, e.g. `vol`. */
   idPrefix: string
+  /** Text fields of the status, by their proto names, that a filter may name beside the common ones, e.g. `vendor_id`. */
+  statusFilters?: readonly string[]
   /** Descriptor of the resource message. */
   schema: GenMessage<M>
 }
@@ -95,6 +98,7 @@ export function resourceStore<M extends ResourceMessage, T extends { $inferSelec
     kind: options.kind,
     db: options.db,
     schema: options.schema,
+    idPrefix: options.idPrefix,
     toMessage: inner.codec.toMessage,
     ...reads<M, Extra>(inner),
     ...writes<M, Extra>(inner),
