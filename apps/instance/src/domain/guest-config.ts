@@ -1,6 +1,6 @@
 import { type GuestConfig, GuestConfigSchema } from '@berth/proto/berth/guest/v1/guest_pb.ts'
 import type { InstanceSpec, Workload } from '@berth/proto/berth/instance/v1/instance_pb.ts'
-import { create } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import type { ImageConfig, PortAnswer } from './peers.ts'
 
 /** Image paths without a PATH of their own; the one container images count on. */
@@ -29,6 +29,11 @@ export function guestConfig({ id, name, spec, image, ports }: GuestInputs): Gues
     rootSerial: 'root',
     scratchSerial: 'scratch',
   })
+}
+
+/** The bytes of the file `config.binpb`. */
+export function guestConfigBytes(config: GuestConfig): Uint8Array {
+  return toBinary(GuestConfigSchema, config)
 }
 
 /** Serial of the n-th disk of the spec. */

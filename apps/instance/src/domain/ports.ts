@@ -118,3 +118,11 @@ export type ExecOutput =
   | { kind: 'started'; pid: number }
   | { kind: 'stdout' | 'stderr'; data: Uint8Array }
   | { kind: 'exit'; code: number; signal: number }
+
+/** The instance's own folder on the host. */
+export interface InstanceFiles {
+  /** Makes the folder and, in it, the config disk with this configuration; answers the disk's path. */
+  writeConfig(place: VmPlace, config: Uint8Array): Promise<string>
+  /** Removes the folder with all that is in it. The VM must have ended. */
+  remove(place: VmPlace): Promise<void>
+}

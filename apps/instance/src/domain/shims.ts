@@ -27,6 +27,8 @@ export interface Shims {
   find(place: VmPlace, epoch: number, signal: AbortSignal): Promise<VmmProcess | undefined>
   /** Signals the VMM; nothing when it has ended. @throws Aborted(`STALE_EPOCH`) when a successor has spoken to the shim */
   kill(place: VmPlace, epoch: number, signalNumber: number, signal: AbortSignal): Promise<void>
+  /** Waits until the shim of an ended VM has gone, its journal written. Nothing when there is none. */
+  gone(place: VmPlace, signal: AbortSignal): Promise<void>
   /** Journal entries after `after` as they come; ends with the shim. */
   watch(place: VmPlace, epoch: number, after: number, signal: AbortSignal): AsyncIterable<VmEvent>
   /** Journal entries from `from` on, read from the folder: also when nobody lives. */

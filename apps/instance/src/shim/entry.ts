@@ -2,6 +2,7 @@ import { type JournalEntry, JournalEntrySchema } from '@berth/proto/berth/shim/v
 import { fromBinary } from '@bufbuild/protobuf'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import type { VmEvent } from '../domain/machine.ts'
+import { printable } from '../domain/printable.ts'
 import { framesOf } from './frames.ts'
 
 /** Entries of a journal's bytes from `from` on; those this version does not know are left out. */
@@ -42,11 +43,4 @@ export function toVmEvent(entry: JournalEntry): VmEvent | undefined {
     default:
       return undefined
   }
-}
-
-/** Text of a stranger, with everything but printable characters and line ends escaped. */
-export function printable(bytes: Uint8Array): string {
-  return Buffer.from(bytes)
-    .toString('latin1')
-    .replaceAll(/[^\n\x20-\x7e]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

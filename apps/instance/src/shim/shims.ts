@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { failedPrecondition, isBerthError } from '@berth/errors'
+import { setTimeout as delay } from 'node:timers/promises'
+import { deadlineExceeded, failedPrecondition, isBerthError } from '@berth/errors'
 import { atomicWrite, isAlive, type Runner } from '@berth/host'
 import type { VmEvent, VmmProcess, VmPlace } from '../domain/machine.ts'
 import type { Shims } from '../domain/shims.ts'
@@ -18,6 +19,8 @@ type Options = {
 
 /** Longest a shim may take to say `ready`: it has bound sockets, opened taps and started the VMM by then. */
 const startMs = 15_000
+/** From the VMM's end to the shim's. */
+const goneMs = 5_000
 /** Longest tail of the console or of the VMM's errors that an error carries. */
 const lastWordsBytes = 4096
 
@@ -82,7 +85,21 @@ export function shims({ runner, binary, hostBootId }: Options): Shims {
     }
   }
 
-  return { launch, find, kill, watch, journal, console }
+  /** A shim writes the end down and goes; its socket refuses from then on. */
+  const gone: Shims['gone'] = async (place, signal) => {
+    const end = performance.now() + goneMs
+    for (;;) {
+      const answer = await askOnce(socketOf(place), 0, { case: 'status', value: {} }, signal).catch((error: unknown) => {
+        if (isUnreachable(error) && !signal.aborted) return undefined
+        throw error
+      })
+      if (!answer) return
+      if (performance.now() > end) throw deadlineExceeded('SHIM_STUCK', `the shim of an ended VM did not go within ${goneMs} ms`)
+      await delay(10, undefined, { signal })
+    }
+  }
+
+  return { launch, find, kill, watch, journal, console, gone }
 }
 
 async function journal(place: VmPlace, from: number): Promise<VmEvent[]> {

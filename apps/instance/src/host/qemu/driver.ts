@@ -66,6 +66,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     console: shims.console,
     found: () => found(options),
     async clear(place, signal) {
+      await shims.gone(place, signal)
       await clearCgroup(place.cgroup, signal)
       await rm(place.runDir, { recursive: true, force: true })
     },

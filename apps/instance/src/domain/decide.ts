@@ -1,0 +1,47 @@
+import { DesiredPower, type InstanceSpec, type InstanceStatus } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import { timestampMs } from '@bufbuild/protobuf/wkt'
+import { goodRunMs, nextRestart } from './restart.ts'
+
+/**
+ * What to do next about an instance's power.
+ *
+ *     run      the VMM lives and should: boot it, bring its ports up, wait for its agent
+ *     start    there is no VMM and there should be one; `restart` says that the policy wants it
+ *     stop     the VMM lives and should not, or should be another
+ *     wait     the policy starts it at `untilMs`
+ *     rest     nothing, until somebody wants something
+ */
+export type Next = { do: 'run' | 'stop' | 'rest' } | { do: 'start'; restart: boolean } | { do: 'wait'; untilMs: number }
+
+export type Situation = {
+  spec: InstanceSpec
+  /** With the journal folded in. */
+  status: InstanceStatus
+  alive: boolean
+  /** We had begun to end the VM that lives: it is ended before anything else. */
+  stopBegun: boolean
+  nowMs: number
+}
+
+/** Decides from what is wanted and what is so, and from nothing remembered. */
+export function decide({ spec, status, alive, stopBegun, nowMs }: Situation): Next {
+  const restartAsked = spec.restartGeneration > status.observedRestartGeneration
+  if (isWantedOff(spec)) return { do: alive ? 'stop' : 'rest' }
+  if (alive) return { do: stopBegun || restartAsked ? 'stop' : 'run' }
+  const exit = status.lastExit
+  if (!exit || restartAsked || exit.reason === 'STOPPED_BY_USER') return { do: 'start', restart: false }
+  const endMs = exit.time ? timestampMs(exit.time) : nowMs
+  const untilMs = nextRestart({ policy: spec.restartPolicy, reason: exit.reason, restarts: restartsSoFar(status), endMs })
+  if (untilMs === undefined) return { do: 'rest' }
+  return untilMs <= nowMs ? { do: 'start', restart: true } : { do: 'wait', untilMs }
+}
+
+/** Restarts by policy that count: none once it has run well. */
+export function restartsSoFar({ startTime, lastExit, restartCount }: InstanceStatus): number {
+  if (!startTime || !lastExit?.time) return restartCount
+  return timestampMs(lastExit.time) - timestampMs(startTime) >= goodRunMs ? 0 : restartCount
+}
+
+export function isWantedOff({ desiredPower }: InstanceSpec): boolean {
+  return desiredPower === DesiredPower.STOPPED
+}

@@ -1,0 +1,68 @@
+import { again, type Next, type ReconcileContext, settled } from '@berth/controller'
+import type { OperationRow } from '@berth/db'
+import { decide, isWantedOff } from '../domain/decide.ts'
+import { isFailure } from '../domain/history.ts'
+import { vmmFailed } from '../domain/outcome.ts'
+import { planRestart } from '../domain/status.ts'
+import type { InstanceRow } from '../store/tables.ts'
+import { bringUp } from './bring-up.ts'
+import { consoleTail } from './console-tail.ts'
+import type { InstanceContext } from './context.ts'
+import { type Observed, observe } from './observe.ts'
+import { detach } from './tear-down.ts'
+import { goOn } from './go-on.ts'
+import { write } from './settle.ts'
+import { stop } from './stop.ts'
+
+/** Time between two looks at an image that is being pulled; its service holds each question for a second as well. */
+const pullMs = 100
+
+/** Brings what is closer to what is wanted by one thing, for an instance that is not going away. */
+export async function converge(
+  ctx: InstanceContext,
+  row: InstanceRow,
+  run: ReconcileContext,
+  create: OperationRow | undefined,
+): Promise<Next> {
+  const observed = await observe(ctx, row, run)
+  const { living, status, extra } = observed
+  const next = decide({ spec: row.spec, status, alive: living !== undefined, stopBegun: extra.stopBegun !== null, nowMs: Date.now() })
+  if (create && observed.justEnded && next.do !== 'start' && isFailure(status.lastExit?.reason ?? ''))
+    throw vmmFailed(status.lastExit?.reason ?? '', await consoleTail(ctx, observed.place))
+  switch (next.do) {
+    case 'run':
+      return goOn(ctx, { row, observed, run, create })
+    case 'stop':
+      return stop(ctx, { row, observed, run })
+    case 'start': {
+      const purpose = create ? 'create' : 'start'
+      const operationId = run.operations.at(-1)?.id
+      const made = await bringUp(ctx, { row, observed, run, purpose, byPolicy: next.restart, operationId })
+      return 'operationId' in made ? again(pullMs) : again(0)
+    }
+    case 'wait':
+    case 'rest':
+      return rest(ctx, row, run, observed, next.do === 'wait' ? next.untilMs : undefined)
+  }
+}
+
+/** Off, for good or until the policy starts it: takes back what only a living VM may hold. */
+async function rest(
+  ctx: InstanceContext,
+  row: InstanceRow,
+  run: ReconcileContext,
+  observed: Observed,
+  untilMs: number | undefined,
+): Promise<Next> {
+  const { status, justEnded } = observed
+  if (justEnded) await detach(ctx, row, run, observed.place)
+  ctx.admission.leave(row.id)
+  planRestart(status, untilMs)
+  const how = isWantedOff(row.spec) ? ({ at: 'stopped' } as const) : await endedBy(ctx, observed, status.lastExit?.reason ?? '')
+  await write(ctx, row, run, observed, 'instance.rest', how)
+  return untilMs === undefined ? settled() : again(Math.max(0, untilMs - Date.now()))
+}
+
+async function endedBy(ctx: InstanceContext, observed: Observed, reason: string) {
+  return { at: 'ended', reason, failed: isFailure(reason), console: await consoleTail(ctx, observed.place) } as const
+}

@@ -1,0 +1,32 @@
+import { again, type Next, type ReconcileContext } from '@berth/controller'
+import { toStatus } from '@berth/errors'
+import { isFinal } from '../domain/final.ts'
+import type { InstanceRow } from '../store/tables.ts'
+import type { InstanceContext } from './context.ts'
+import { converge } from './converge.ts'
+import { startFailed } from './start-failed.ts'
+import { remove, undo } from './tear-down.ts'
+
+/** The net under the queue's own waking. */
+const queuedMs = 30_000
+
+/** Looks at what should be and what is, does the next thing, and says when to look again. */
+export async function reconcileInstance(ctx: InstanceContext, row: InstanceRow, run: ReconcileContext): Promise<Next> {
+  const create = run.operations.find(({ kind }) => kind === 'instance.create')
+  if (row.deleteTime) return remove(ctx, row, run)
+  if (create && (create.cancelRequested || row.extra.failure)) return undo(ctx, row, run, create)
+  if (create && !ctx.admission.enter(row.id, create.id)) return again(queuedMs)
+  try {
+    const next = await converge(ctx, row, run, create)
+    return next
+  } catch (error) {
+    // Whoever interrupted has the next turn; what may pass is tried again, but not for ever.
+    const asked = create ?? run.operations[0]
+    if (run.signal.aborted || !isFinal(error, asked?.createTime.getTime() ?? 0, Date.now())) throw error
+    if (!create) return startFailed(ctx, row, run, error)
+    await ctx.store.db.transaction('instance.create.failed', async (tx) => {
+      await ctx.store.updateStatus(tx, run.lease, row, row.status, { failure: toStatus(error) })
+    })
+    return again(0)
+  }
+}

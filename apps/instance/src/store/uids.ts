@@ -1,0 +1,26 @@
+import { randomInt } from 'node:crypto'
+import type { Database } from '@berth/db'
+import { resourceExhausted } from '@berth/errors'
+import { inArray } from 'drizzle-orm'
+import { instances } from './tables.ts'
+
+/** First and last uid that VMs may get. */
+export type UidRange = { first: number; last: number }
+
+const candidates = 16
+const rounds = 20
+
+/**
+ * A uid that no instance has, drawn at random; the unique index has the last word, so that a caller tries again when it says no.
+ *
+ * @throws ResourceExhausted(`NO_FREE_UID`)
+ */
+export async function freeUid(db: Database, { first, last }: UidRange): Promise<number> {
+  for (let round = 0; round < rounds; round += 1) {
+    const drawn = Array.from({ length: candidates }, () => randomInt(first, last + 1))
+    const taken = await db.read((queries) => queries.select({ uid: instances.uid }).from(instances).where(inArray(instances.uid, drawn)))
+    const free = drawn.find((uid) => !taken.some((row) => row.uid === uid))
+    if (free !== undefined) return free
+  }
+  throw resourceExhausted('NO_FREE_UID', `no uid from ${first} to ${last} is free`)
+}
