@@ -77,9 +77,9 @@ export interface HostNetwork {
   apply(config: HostConfig, signal: AbortSignal): Promise<AcceptRule[]>
   /** Makes one network of the config real and gives our accept rules in others' chains, of all networks. */
   ensureBridge(config: HostConfig, bridge: BridgeConfig, signal: AbortSignal): Promise<AcceptRule[]>
-  /** Makes the tap, down. One that is up stays so. */
+  /** Makes the tap, down; one that is up and should be stays so. */
   ensureTap(names: HostNames, port: PortConfig, signal: AbortSignal): Promise<void>
-  /** Puts the port's rules in place, with the whole of the tables' chains, in one transaction. */
+  /** Puts the port's rules in place, with the whole of the tables' chains, in one transaction; a new tap has none before. */
   ensureRules(names: HostNames, bridge: BridgeConfig, port: PortConfig, signal: AbortSignal): Promise<void>
   /** Takes the tap up or down. Up only after `ensureRules`. */
   setUp(port: PortConfig, signal: AbortSignal): Promise<void>

@@ -20,14 +20,15 @@ export function renderBridge(names: HostNames, config: BridgeConfig, exists: boo
   ]
 }
 
-/** `ip -batch` lines that make the tap, isolated from all others on layer 2, and leave it as up or down as it is. */
-export function renderTap(names: HostNames, { tap, bridge, uid, portId }: PortConfig, exists: boolean): string[] {
+/** `ip -batch` lines that make the tap, isolated from all others on layer 2. It may take it down, never up. */
+export function renderTap(names: HostNames, { tap, bridge, uid, portId, up }: PortConfig, exists: boolean): string[] {
   return [
     ...(exists ? [] : [`tuntap add dev ${tap} mode tap user ${uid}`]),
     `link set dev ${tap} alias "${aliasOf(names, portId)}"`,
     `link set dev ${tap} addrgenmode none`,
     `link set dev ${tap} master ${bridge}`,
     `link set dev ${tap} type bridge_slave isolated on learning off flood off`,
+    ...(up ? [] : [`link set dev ${tap} down`]),
   ]
 }
 

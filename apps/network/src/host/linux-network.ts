@@ -28,10 +28,6 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
   const nft = async (lines: string[], signal: AbortSignal): Promise<void> => {
     if (lines.length > 0) await runner.run(['nft', '-f', '-'], { timeoutMs, signal, input: `${lines.join('\n')}\n` })
   }
-  const exists = async (link: string, signal: AbortSignal): Promise<boolean> => {
-    const { code } = await runner.run(['ip', 'link', 'show', 'dev', link], { timeoutMs, signal, okCodes: [0, 1] })
-    return code === 0
-  }
   const accept = async (names: HostNames, wanted: BridgeConfig[], known: BridgeConfig[], signal: AbortSignal): Promise<AcceptRule[]> => {
     const ruleset = parseRuleset(await readCommand(runner, ['nft', '-j', 'list', 'ruleset'], signal))
     chains = chainsText(ruleset, names.table)
@@ -41,14 +37,13 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
   }
   const makeBridge = async (names: HostNames, bridge: BridgeConfig, signal: AbortSignal): Promise<void> => {
     await hostSettings.apply()
-    const lines = renderBridge(names, bridge, await exists(bridge.bridge, signal))
+    const lines = renderBridge(names, bridge, await settings.hasLink(bridge.bridge))
     await batch('ip', lines, signal)
     await settle(settings, settingsOf(bridge.bridge))
   }
   const setUp = ({ tap, up }: PortConfig, signal: AbortSignal) => batch('ip', [`link set dev ${tap} ${up ? 'up' : 'down'}`], signal)
   const makeTap = async (names: HostNames, port: PortConfig, signal: AbortSignal): Promise<void> => {
-    await batch('ip', [...renderTap(names, port, await exists(port.tap, signal)), ...renderGuest(port)], signal)
-    await batch('bridge', [renderForwarding(port)], signal)
+    await batch('ip', [...renderTap(names, port, await settings.hasLink(port.tap)), ...renderGuest(port)], signal)
   }
   const repair = async (config: HostConfig, signal: AbortSignal): Promise<void> => {
     const { names, bridges, ports } = config
@@ -80,12 +75,13 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
     ensureTap: makeTap,
     async ensureRules(names, bridge, port, signal) {
       const elements = [...bridgeElements(bridge), ...portElements(port)]
-      await nft([renderTables(names), ...elements.map((element) => addElement(names.table, element))], signal)
+      const lines = [renderTables(names), ...elements.map((element) => addElement(names.table, element))]
+      await Promise.all([nft(lines, signal), batch('bridge', [renderForwarding(port)], signal)])
     },
     setUp,
     async removeTap(port, signal) {
       await batch('ip', renderGuestRemoval(port), signal, true)
-      if (await exists(port.tap, signal)) throw new Error(`tap ${port.tap} is still there`)
+      if (await settings.hasLink(port.tap)) throw new Error(`tap ${port.tap} is still there`)
     },
     async removeRules(names, port, signal) {
       await nft([renderTables(names), ...portElements(port).map((element) => dropElement(names.table, element))], signal)

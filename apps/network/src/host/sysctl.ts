@@ -1,11 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** The kernel's settings by their name below /proc/sys, of the network namespace this process is in. */
+/** The kernel's settings by their name below /proc/sys, and its links, of the network namespace this process is in. */
 export interface Settings {
   /** Undefined where the kernel has no such setting. */
   read(name: string): Promise<string | undefined>
   write(name: string, value: string): Promise<void>
+  hasLink(name: string): Promise<boolean>
 }
 
 /** Settings of this process's own namespace. */
@@ -20,6 +21,10 @@ export function procSettings(root = '/proc/sys'): Settings {
       }
     },
     write: (name, value) => writeFile(join(root, name), value),
+    async hasLink(name) {
+      const links = await readFile('/proc/net/dev', 'utf8')
+      return links.split('\n').some((line) => line.trimStart().startsWith(`${name}:`))
+    },
   }
 }
 
