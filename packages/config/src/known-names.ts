@@ -5,10 +5,7 @@ export const knownNames: readonly string[] = [
   'BERTH_RUN_DIR',
   'BERTH_LISTEN',
   'BERTH_ADVERTISE',
-  ...['IMAGE', 'VOLUME', 'NETWORK', 'DEVICE', 'INSTANCE', 'GATEWAY'].flatMap((service) => [
-    `BERTH_${service}_ADDRESS`,
-    `BERTH_${service}_LISTEN`,
-  ]),
+  ...['IMAGE', 'VOLUME', 'NETWORK', 'DEVICE', 'INSTANCE', 'GATEWAY'].map((service) => `BERTH_${service}_ADDRESS`),
   ...['IMAGE', 'VOLUME', 'NETWORK', 'DEVICE', 'INSTANCE', 'ACCESS'].map((service) => `BERTH_${service}_DATABASE_URL`),
   'BERTH_DATABASE_PREPARE',
   'BERTH_LOG_LEVEL',
@@ -19,6 +16,8 @@ export const knownNames: readonly string[] = [
   'BERTH_FAILPOINTS_FILE',
   'BERTH_TEST_BOOT_ID',
   'BERTH_UID_RANGE',
+  'BERTH_PORT_OFFSET',
+  'BERTH_NATS_SERVER',
   ...['ENDPOINT', 'TOKEN', 'PROJECT', 'CONTEXT', 'CONFIG', 'OUTPUT', 'DEBUG', 'TLS_CA', 'TLS_CERT', 'TLS_KEY', 'INSECURE'].map(
     (name) => `BERTH_${name}`,
   ),

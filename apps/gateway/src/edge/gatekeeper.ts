@@ -1,0 +1,74 @@
+import {
+  admit,
+  type callRecord,
+  type Gate,
+  itemsUntilAborted,
+  requestIdHeader,
+  requestIdKey,
+  toConnectError,
+  validateMessage,
+} from '@berth/rpc'
+import type { DescMessage, Message } from '@bufbuild/protobuf'
+import type { Interceptor } from '@connectrpc/connect'
+
+export type GatekeeperOptions = {
+  gates: Gate[]
+  /** Services that the gateway answers itself, by type name; the requests of all others are checked by their owners. */
+  own: Set<string>
+  record: ReturnType<typeof callRecord>
+  /** Ends streams when the gateway begins to close. */
+  drainSignal: AbortSignal
+}
+
+/** The same order of checks as on the services' own ports, for all that comes in at the edge; and the same errors out. */
+export function gatekeeper({ gates, own, record, drainSignal }: GatekeeperOptions): Interceptor {
+  return (next) => async (request) => {
+    const { method, header, contextValues: values } = request
+    const startMs = performance.now()
+    const done = () => record({ method, requestId: values.get(requestIdKey), durationMs: performance.now() - startMs })
+    const failed = (error: unknown) => {
+      const requestId = values.get(requestIdKey)
+      const sent = toConnectError(error, requestId)
+      if (requestId) sent.metadata.set(requestIdHeader, requestId)
+      record({ method, requestId, durationMs: performance.now() - startMs, sent, error })
+      return sent
+    }
+    try {
+      await admit(gates, { method, header, values })
+      const response = await next(own.has(request.service.typeName) ? checked(request) : request)
+      response.header.set(requestIdHeader, values.get(requestIdKey))
+      if (response.stream) return { ...response, message: watched(itemsUntilAborted(response.message, drainSignal), done, failed) }
+      done()
+      return response
+    } catch (error) {
+      throw failed(error)
+    }
+  }
+}
+
+type AnyRequest = Parameters<ReturnType<Interceptor>>[0]
+
+function checked(request: AnyRequest): AnyRequest {
+  const schema: DescMessage = request.method.input
+  if (!request.stream) {
+    validateMessage(schema, request.message)
+    return request
+  }
+  return { ...request, message: checkedEach(schema, request.message) } as AnyRequest
+}
+
+async function* checkedEach(schema: DescMessage, messages: AsyncIterable<Message>): AsyncGenerator<Message> {
+  for await (const message of messages) {
+    validateMessage(schema, message)
+    yield message
+  }
+}
+
+async function* watched<T>(messages: AsyncIterable<T>, done: () => void, failed: (error: unknown) => Error): AsyncGenerator<T> {
+  try {
+    yield* messages
+    done()
+  } catch (error) {
+    throw failed(error)
+  }
+}
