@@ -1,0 +1,83 @@
+import { type Database, noteOperations, type OperationRow, type StageTimes, type Tx } from '@berth/db'
+import { type BerthError, toStatus } from '@berth/errors'
+import type { Events } from '@berth/events'
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { createProgress, type Progress } from './progress.ts'
+
+export type EndState = 'DONE' | 'FAILED' | 'CANCELLED'
+
+export type Operations = AsyncDisposable & {
+  readonly db: Database
+  readonly events: Events
+  /** Open operations of a resource, oldest first. */
+  openFor(resourceId: string): Promise<OperationRow[]>
+  /** Marks an operation as begun, in the caller's transaction: RUNNING, one attempt more. */
+  begin(tx: Tx, id: string): Promise<void>
+  /** Notes how far an operation is. At most two writes a second for each, counted under `progress`; never waited for, never fails the caller. */
+  progress(id: string, progress: Progress): void
+  /** Notes the places of all who wait, in one transaction: they are distinct at any moment. */
+  positions(places: ReadonlyMap<string, number>): void
+  /** Ends an operation in the caller's transaction. An operation that has ended stays as it is. `error` goes with FAILED and CANCELLED. */
+  finish(tx: Tx, id: string, state: EndState, error?: unknown): Promise<void>
+  /** Ends all open operations of a resource: those of `states` by kind, the others CANCELLED with `otherwise`. */
+  finishAll(tx: Tx, resourceId: string, states: Record<string, EndState>, otherwise: BerthError): Promise<void>
+  /** Writes what progress is still waiting. */
+  flush(): Promise<void>
+}
+
+/** The operations of one service. */
+export function createOperations({ db, events }: { db: Database; events: Events }): Operations {
+  const { operations } = db.tables
+  const progress = createProgress(db)
+
+  async function finish(tx: Tx, id: string, state: EndState, error?: unknown): Promise<void> {
+    const [row] = await tx.select().from(operations).where(eq(operations.id, id)).for('update')
+    if (row === undefined || row.endTime !== null) return
+    const stages = closed(progress.take(id, row.stages), new Date().toISOString())
+    const rows = await tx
+      .update(operations)
+      .set({
+        state,
+        error: error === undefined ? null : toStatus(error),
+        stages,
+        endTime: sql`now()`,
+        startTime: sql`coalesce(start_time, now())`,
+      })
+      .where(eq(operations.id, id))
+      .returning()
+    await noteOperations(tx, rows, 'updated')
+  }
+
+  const open = (resourceId: string) => and(eq(operations.resourceId, resourceId), isNull(operations.endTime))
+
+  return {
+    db,
+    events,
+    finish,
+    progress: progress.note,
+    positions: progress.positions,
+    flush: progress.flush,
+    openFor: (resourceId) => db.read((queries) => queries.select().from(operations).where(open(resourceId)).orderBy(asc(operations.id))),
+    async begin(tx, id) {
+      const set = { state: 'RUNNING', attempts: sql`attempts + 1`, startTime: sql`coalesce(start_time, now())` }
+      const where = and(eq(operations.id, id), inArray(operations.state, ['PENDING', 'RUNNING']))
+      await noteOperations(tx, await tx.update(operations).set(set).where(where).returning(), 'updated')
+    },
+    async finishAll(tx, resourceId, states, otherwise) {
+      const rows = await tx
+        .select({ id: operations.id, kind: operations.kind })
+        .from(operations)
+        .where(open(resourceId))
+        .orderBy(asc(operations.id))
+      for (const { id, kind } of rows) {
+        const state = states[kind] ?? 'CANCELLED'
+        await finish(tx, id, state, state === 'DONE' ? undefined : otherwise)
+      }
+    },
+    [Symbol.asyncDispose]: () => progress.flush(),
+  }
+}
+
+function closed(stages: StageTimes[], now: string): StageTimes[] {
+  return stages.map((stage) => (stage.end === undefined ? { ...stage, end: now } : stage))
+}

@@ -1,0 +1,84 @@
+import { type Database, noteOperations, type OperationRow, type StageTimes, type Tx } from '@berth/db'
+import { eq } from 'drizzle-orm'
+
+export type Progress = {
+  /** UPPER_SNAKE_CASE, e.g. `PULL`. */
+  stage: string
+  done?: number
+  /** 0 or unset: unknown. */
+  total?: number
+  /** `bytes`, `steps` or `position`. */
+  unit?: string
+}
+
+const writeEveryMs = 500
+
+type Waiting = { latest: Progress; stages: StageTimes[] }
+
+/** What has been said of operations and is not written yet. Stages keep their real times, however late they are written. */
+export function createProgress(db: Database) {
+  const { operations } = db.tables
+  const waiting = new Map<string, Waiting>()
+  let timer: NodeJS.Timeout | undefined
+  let lastMs = Number.NEGATIVE_INFINITY
+  let writing: Promise<void> = Promise.resolve()
+
+  function note(id: string, progress: Progress): void {
+    const now = new Date().toISOString()
+    const known = waiting.get(id)
+    const stages = known?.stages ?? []
+    if (stages.at(-1)?.stage !== progress.stage) stages.push({ stage: progress.stage, start: now })
+    waiting.set(id, { latest: progress, stages })
+    timer ??= setTimeout(flush, Math.max(0, lastMs + writeEveryMs - performance.now()))
+  }
+
+  function flush(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    if (waiting.size === 0) return writing
+    lastMs = performance.now()
+    const batch = new Map(waiting)
+    waiting.clear()
+    writing = writing.then(() => db.transaction('progress', (tx) => write(tx, batch))).catch(() => {})
+    return writing
+  }
+
+  async function write(tx: Tx, batch: Map<string, Waiting>): Promise<void> {
+    const changed: OperationRow[] = []
+    for (const [id, { latest, stages }] of [...batch].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      const [row] = await tx.select().from(operations).where(eq(operations.id, id)).for('update')
+      if (row === undefined || row.endTime !== null) continue
+      const { stage, done = 0, total = 0, unit = '' } = latest
+      const set = { stage, done, total, unit, stages: merged(row.stages, stages) }
+      changed.push(...(await tx.update(operations).set(set).where(eq(operations.id, id)).returning()))
+    }
+    await noteOperations(tx, changed, 'updated')
+  }
+
+  return {
+    note,
+    flush,
+    /** All who wait at once: one flush writes them in one transaction. */
+    positions(places: ReadonlyMap<string, number>): void {
+      for (const [id, position] of places) note(id, { stage: 'QUEUED', done: position, unit: 'position' })
+    },
+    /** What waits for an operation, merged with what is stored; it is not written any more. */
+    take(id: string, stored: StageTimes[]): StageTimes[] {
+      const found = waiting.get(id)
+      waiting.delete(id)
+      return found ? merged(stored, found.stages) : stored
+    },
+  }
+}
+
+/** The end of a stage is the start of the next. A stage that goes on from an earlier write is one stage. */
+function merged(stored: StageTimes[], added: StageTimes[]): StageTimes[] {
+  const all = [...stored]
+  for (const next of added) {
+    const last = all.at(-1)
+    if (last?.stage === next.stage && last.end === undefined) continue
+    if (last && last.end === undefined) all[all.length - 1] = { ...last, end: next.start }
+    all.push({ ...next })
+  }
+  return all
+}
