@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Database } from '../src/index.ts'
 import { resourceVerbs } from '../src/index.ts'
-import { caller, createRequest, createVolume, volumeStore, volumesSql } from './volumes.ts'
+import { sampleCaller as caller, createRequest, createVolume, volumeStore, volumesSql } from '@berth/testing'
 
 let database: TestDatabase
 let db: Database

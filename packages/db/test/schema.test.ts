@@ -4,7 +4,7 @@ import { home, makeTempDir, testDatabase } from '@berth/testing'
 import { sql } from 'drizzle-orm'
 import { expect, inject, it } from 'vitest'
 import { createClient, migrate, openDatabase, rolePasswords, schemaNames, tableDifferences, urlOfDatabase } from '../src/index.ts'
-import { volumes, volumesSql } from './volumes.ts'
+import { sampleVolumes as volumes, volumesSql } from '@berth/testing'
 
 it('gives a service its own schema and nothing of another', async () => {
   await using database = await testDatabase()

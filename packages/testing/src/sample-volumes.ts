@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf'
 import { CreateVolumeRequestSchema, VolumeSchema, VolumeSpecSchema, VolumeStatusSchema } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import { pgSchema, text } from 'drizzle-orm/pg-core'
-import { type Database, resourceStore, resourceTable, resourceVerbs } from '../src/index.ts'
+import { type Database, resourceStore, resourceTable, resourceVerbs } from '@berth/db'
 
-/** A table of resources for the tests of this package; services have the like in their migrations. */
+/** A table of resources for the tests of packages; services have the like in their migrations. */
 export const volumesSql = `
 create table volume.test_volumes (
   id text primary key,
@@ -26,21 +26,26 @@ create table volume.test_volumes (
 grant select, insert, update, delete on volume.test_volumes to berth_volume;
 `
 
-export const volumes = resourceTable(pgSchema('volume'), 'test_volumes', { path: text('path') })
+export const sampleVolumes = resourceTable(pgSchema('volume'), 'test_volumes', { path: text('path') })
 
 export function volumeStore(db: Database) {
-  return resourceStore({ db, table: volumes, kind: 'volume', idPrefix: 'vol', schema: VolumeSchema })
+  return resourceStore({ db, table: sampleVolumes, kind: 'volume', idPrefix: 'vol', schema: VolumeSchema })
 }
 
-export const caller = { actor: 'key_test', project: 'default' }
+export const sampleCaller = { actor: 'key_test', project: 'default' }
 
 export function createRequest(name: string, requestId = '', sizeBytes = 1n << 20n) {
   const message = create(CreateVolumeRequestSchema, { name, sizeBytes, requestId })
-  return { caller, method: 'berth.volume.v1.VolumeService/CreateVolume', schema: CreateVolumeRequestSchema, message }
+  return { caller: sampleCaller, method: 'berth.volume.v1.VolumeService/CreateVolume', schema: CreateVolumeRequestSchema, message }
 }
 
-export function createVolume(db: Database, name: string, requestId = '', sizeBytes?: bigint) {
+export function createVolume(
+  db: Database,
+  name: string,
+  requestId = '',
+  { sizeBytes, host = 'hst_a' }: { sizeBytes?: bigint; host?: string } = {},
+) {
   const request = createRequest(name, requestId, sizeBytes)
   const spec = create(VolumeSpecSchema, { sizeBytes: request.message.sizeBytes, pool: 'default' })
-  return resourceVerbs(volumeStore(db)).create(request, { name, spec, status: create(VolumeStatusSchema), host: 'hst_a' }, 'volume.create')
+  return resourceVerbs(volumeStore(db)).create(request, { name, spec, status: create(VolumeStatusSchema), host }, 'volume.create')
 }

@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createLogger } from '@berth/telemetry'
+import { createVolume, sampleCaller, tempDir, type TestDatabase, testDatabase, until, volumeStore, volumesSql } from '@berth/testing'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { holdHost, hostInfo, tryLock } from '../src/index.ts'
+
+const logger = createLogger({ name: 'test', level: 'silent' })
+const holderFile = fileURLToPath(new URL('holder.ts', import.meta.url))
+let database: TestDatabase
+beforeAll(async () => {
+  database = await testDatabase()
+  await database.sql(volumesSql)
+})
+afterAll(() => database[Symbol.asyncDispose]())
+
+async function startHolder(dataDir: string): Promise<{ child: ChildProcess; epoch: number }> {
+  const child = spawn(process.execPath, [holderFile, database.urlFor('volume'), dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(child.stdout as NonNullable<typeof child.stdout>, 'data')) as [Buffer]
+  return { child, epoch: Number(line.toString()) }
+}
+
+const hold = (dataDir: string) =>
+  holdHost({ db: database.open('volume'), dataDir, advertise: '127.0.0.1:7012', logger, signal: AbortSignal.timeout(15_000), staleMs: 900 })
+
+it('takes over at once when the holder is killed, and raises the epoch', async () => {
+  using data = tempDir('hold')
+  const { child, epoch } = await startHolder(data.path)
+  expect(epoch).toBe(1)
+  const taking = hold(data.path)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const start = performance.now()
+  await using lease = await taking
+  expect(performance.now() - start).toBeLessThan(700)
+  expect(lease).toMatchObject({ epoch: 2, service: 'volume', hostId: (await hostInfo(data.path)).id })
+  expect(lease.signal.aborted).toBe(false)
+})
+
+it('ends a holder that is stopped, by pid and start time, and only then takes over', async () => {
+  using data = tempDir('hold')
+  const { child, epoch } = await startHolder(data.path)
+  child.kill('SIGSTOP')
+  const ended = once(child, 'exit')
+  await using lease = await hold(data.path)
+  expect(await ended).toEqual([null, 'SIGKILL'])
+  expect(lease.epoch).toBe(epoch + 1)
+})
+
+it('waits for a holder that lives, until told to stop waiting', async () => {
+  using data = tempDir('hold')
+  await using lease = await hold(data.path)
+  const second = holdHost({
+    db: database.open('volume'),
+    dataDir: data.path,
+    advertise: '',
+    logger,
+    signal: AbortSignal.timeout(1_500),
+    staleMs: 900,
+  })
+  await expect(second).rejects.toThrow(/timeout/i)
+  expect(lease.signal.aborted).toBe(false)
+})
+
+it('lets an overtaken process write nothing, and tells it', async () => {
+  using data = tempDir('hold')
+  await using lease = await hold(data.path)
+  const store = volumeStore(database.open('volume'))
+  await createVolume(store.db, 'overtaken', '', { host: lease.hostId })
+  const row = await store.get(sampleCaller.project, 'overtaken')
+  await database.sql(`update volume.leases set epoch = epoch + 1 where host_id = '${lease.hostId}'`)
+  const write = store.db.transaction('volume.status', (tx) => store.updateStatus(tx, lease, row, { ...row.status, method: 'sparse' }))
+  await expect(write).rejects.toMatchObject({ reason: 'LEASE_LOST' })
+  expect(lease.signal.aborted).toBe(true)
+  expect(await store.get(sampleCaller.project, 'overtaken')).toEqual(row)
+})
+
+it('learns from its heartbeat that it was overtaken', async () => {
+  using data = tempDir('hold')
+  await using lease = await hold(data.path)
+  await database.sql(`update volume.leases set epoch = epoch + 1 where host_id = '${lease.hostId}'`)
+  await until('the loss is known', () => lease.signal.aborted)
+  expect(lease.signal.reason).toMatchObject({ code: 'ABORTED', reason: 'LEASE_LOST' })
+})
+
+it('makes one host of a folder, whoever comes first, and refuses a folder of another machine', async () => {
+  using data = tempDir('host')
+  const machine = path.join(data.path, 'machine-id')
+  writeFileSync(machine, 'aaaa\n')
+  const all = await Promise.all(Array.from({ length: 10 }, () => hostInfo(data.path, machine)))
+  expect(new Set(all.map(({ id }) => id)).size).toBe(1)
+  expect(all[0]?.id).toMatch(/^hst_[0-9a-hjkmnp-tv-z]{26}$/)
+  writeFileSync(machine, 'bbbb\n')
+  await expect(hostInfo(data.path, machine)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'COPIED_DATA_FOLDER' })
+})
+
+it('gives a lock to one at a time, and back', async () => {
+  using data = tempDir('lock')
+  const file = path.join(data.path, 'x/lock')
+  const first = await tryLock(file, 'boot')
+  expect(await tryLock(file, 'boot')).toBeUndefined()
+  await first?.release()
+  const second = await tryLock(file, 'boot')
+  expect(second).toBeDefined()
+  await second?.release()
+})
