@@ -10,7 +10,7 @@ export interface DnsServer {
   ensure(bridge: BridgeConfig, options: { signal?: AbortSignal; restart?: boolean }): Promise<DnsState>
   isRunning(bridge: BridgeConfig): Promise<boolean>
   /** The process that serves it; undefined when there is none. */
-  identity(bridge: BridgeConfig): Promise<{ pid: number; startTicks: string | number | bigint } | undefined>
+  identity(bridge: BridgeConfig): Promise<{ pid: number; startTicks: number } | undefined>
   setGuest(bridge: BridgeConfig, guest: DnsGuest): Promise<void>
   dropGuest(bridge: string, tap: string): Promise<void>
   /** Ends it and removes its files. */

@@ -1,0 +1,73 @@
+import { checkHostname, guestDomain } from '../domain/dnsmasq.ts'
+import { ipv6Gateway } from '../domain/host-network.ts'
+import { parseCidr } from '../domain/cidr.ts'
+import type { PortAnswer, PortWish } from '../domain/work.ts'
+import { bridgeConfigOf } from '../store/network-hosts.ts'
+import { changePort, findPort, insertPort, portConfigOf, setPortState } from '../store/ports.ts'
+import type { PortRow } from '../store/stores.ts'
+import type { NetworkHostRow } from '../store/tables.ts'
+import type { NetworkContext } from './context.ts'
+import { ensureNetwork } from './ensure-network.ts'
+import { finishRelease } from './release-port.ts'
+import { ensureStep } from './steps.ts'
+
+/** Gives the owner its port as wished: the row first, then tap, rules and names, and up only after all of them. */
+export async function ensurePort(ctx: NetworkContext, wish: PortWish, signal: AbortSignal): Promise<PortAnswer> {
+  checkHostname(wish.hostname)
+  const { place } = await ensureNetwork(ctx, wish, signal)
+  const { kind, id, slot } = wish.owner
+  return ctx.gate.shared(`${kind} ${id} ${slot}`, async () => {
+    const row = await recorded(ctx, place, wish, signal)
+    const made = await makePort(ctx, place, row, wish.up, signal)
+    return { port: ctx.stores.ports.toMessage(made), tap: made.extra.tap, guest: await guestOf(ctx, place, made) }
+  })
+}
+
+async function recorded(ctx: NetworkContext, place: NetworkHostRow, wish: PortWish, signal: AbortSignal): Promise<PortRow> {
+  const { stores, names, random } = ctx
+  const found = await findPort(stores, wish.owner)
+  if (found && (found.deleteTime !== null || found.extra.networkId !== place.networkId)) {
+    await finishRelease(ctx, found, signal)
+  } else if (found) {
+    const { uid, hostname } = wish
+    if (found.extra.uid === uid && found.extra.hostname === hostname) return found
+    return (await changePort(stores, found.id, wish.actor, { uid, hostname })) ?? found
+  }
+  return ensureStep('record', signal, () => insertPort(stores, place, wish, names, random))
+}
+
+/**
+ * Makes a recorded port real. Whether it should be up is written together with the result: a tap that went up without that is taken down again by
+ * the comparison, and its rules stand in either case.
+ */
+export async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow, up: boolean, signal: AbortSignal): Promise<PortRow> {
+  const { host, names, dns, stores, lease } = ctx
+  const bridge = bridgeConfigOf(place)
+  const port = { ...portConfigOf(row, bridge.bridge), up }
+  try {
+    await ensureStep('tap', signal, () => host.ensureTap(names, port, signal))
+    await ensureStep('rules', signal, () => host.ensureRules(names, bridge, port, signal))
+    await ensureStep('dns', signal, () => dns.setGuest(bridge, { ...port, hostname: row.extra.hostname }))
+    if (up) await ensureStep('up', signal, () => host.setUp(port, signal))
+  } catch (error) {
+    await setPortState(stores, lease, row.id, 'the host could not make it', false).catch((cause: unknown) => {
+      ctx.logger.warn({ err: cause, port: row.id }, 'the state of a port could not be written')
+    })
+    throw error
+  }
+  return (await ensureStep('status', signal, () => setPortState(stores, lease, row.id, '', up))) ?? row
+}
+
+async function guestOf(ctx: NetworkContext, place: NetworkHostRow, { extra }: PortRow): Promise<PortAnswer['guest']> {
+  const own = place.message === ''
+  return {
+    macAddress: extra.mac,
+    ipv4Cidr: `${extra.ipv4}/${parseCidr(place.ipv4Subnet).length}`,
+    ipv4Gateway: place.ipv4Gateway,
+    ipv6Cidr: `${extra.ipv6}/128`,
+    ipv6Gateway,
+    dnsServers: own ? [place.ipv4Gateway] : await ctx.resolvers(),
+    dnsSearch: own ? [guestDomain] : [],
+    mtu: 0,
+  }
+}

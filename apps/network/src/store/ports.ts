@@ -1,0 +1,131 @@
+import { create } from '@bufbuild/protobuf'
+import { type Fence, isUniqueViolation, newId, type Tx } from '@berth/db'
+import { resourceExhausted } from '@berth/errors'
+import { ConditionStatus, OwnerSchema } from '@berth/proto/berth/common/v1/resource_pb.ts'
+import { PortSpecSchema, PortStatusSchema } from '@berth/proto/berth/network/v1/network_pb.ts'
+import { and, eq, sql } from 'drizzle-orm'
+import { addressAt, parseCidr, size } from '../domain/cidr.ts'
+import { conditionOf } from '../domain/condition.ts'
+import type { PortConfig } from '../domain/host-network.ts'
+import { type HostNames, macAddress, type RandomBytes, tapName } from '../domain/names.ts'
+import type { Owner } from '../domain/owner.ts'
+import type { PortWish } from '../domain/work.ts'
+import type { PortRow, Stores } from './stores.ts'
+import { type NetworkHostRow, networkHosts, ports } from './tables.ts'
+
+
+/** The owner's port; undefined when it has none. */
+export async function findPort({ db, ports: store }: Stores, { kind, id, slot }: Owner): Promise<PortRow | undefined> {
+  const of = and(eq(ports.ownerKind, kind), eq(ports.ownerId, id), eq(ports.ownerSlot, slot))
+  const [row] = await db.read((queries) => queries.select({ id: ports.id }).from(ports).where(of))
+  return row && store.byId(row.id)
+}
+
+/**
+ * Records a port with everything it will be called by, before anything of it is made.
+ *
+ * @throws ResourceExhausted(`NO_FREE_ADDRESS`)
+ */
+export async function insertPort(stores: Stores, place: NetworkHostRow, wish: PortWish, names: HostNames, random: RandomBytes): Promise<PortRow> {
+  for (;;) {
+    try {
+      return await stores.db.transaction('network.port.record', (tx) => insert(tx, stores, place, wish, names, random))
+    } catch (error) {
+      // A random name or address was taken already: take another.
+      if (!isUniqueViolation(error, 'ports_mac_key') && !isUniqueViolation(error, 'ports_tap_key')) throw error
+    }
+  }
+}
+
+async function insert(tx: Tx, { ports: store }: Stores, place: NetworkHostRow, wish: PortWish, names: HostNames, random: RandomBytes): Promise<PortRow> {
+  const { project, owner, actor, uid, up, hostname } = wish
+  const number = await lowestFree(tx, place)
+  const extra = {
+    networkId: place.networkId,
+    ownerKind: owner.kind,
+    ownerId: owner.id,
+    ownerSlot: owner.slot,
+    addressNumber: number,
+    ipv4: addressAt(parseCidr(place.ipv4Subnet), BigInt(number)),
+    ipv6: addressAt(parseCidr(place.ipv6Subnet), BigInt(number)),
+    mac: macAddress(random),
+    tap: tapName(names, random),
+    uid,
+    wantUp: up,
+    hostname,
+  }
+  const id = newId('prt')
+  return store.insert(tx, {
+    id,
+    project,
+    name: `${owner.slot}-${owner.id.split('_').at(-1) ?? id}`,
+    spec: create(PortSpecSchema, { networkId: place.networkId, owner: create(OwnerSchema, owner) }),
+    status: create(PortStatusSchema, { tap: extra.tap, macAddress: extra.mac, ipv4Address: extra.ipv4, ipv6Address: extra.ipv6 }),
+    host: names.host,
+    creator: actor,
+    extra,
+  })
+}
+
+/** The lowest number of the subnet that no port has: 0 is the subnet itself, 1 the gateway, the last one broadcast. */
+async function lowestFree(tx: Tx, { networkId, host, ipv4Subnet }: NetworkHostRow): Promise<number> {
+  await tx
+    .select({ host: networkHosts.host })
+    .from(networkHosts)
+    .where(and(eq(networkHosts.networkId, networkId), eq(networkHosts.host, host)))
+    .for('update')
+  const last = Number(size(parseCidr(ipv4Subnet))) - 2
+  const [row] = await tx.execute<{ number: string | null }>(sql`
+    select min(number) as number
+    from (select 2 as number union all select address_number + 1 from ${ports} where network_id = ${networkId} and host = ${host}) as candidate
+    where number <= ${last}
+      and not exists (select from ${ports} where network_id = ${networkId} and host = ${host} and address_number = candidate.number)`)
+  if (row?.number) return Number(row.number)
+  throw resourceExhausted('NO_FREE_ADDRESS', `no address is left in ${ipv4Subnet}`, { metadata: { subnet: ipv4Subnet } })
+}
+
+/** Changes what is wanted of a port; the row as it is then. Undefined when it is gone. */
+export async function changePort({ db, ports: store }: Stores, id: string, actor: string, extra: Partial<PortRow['extra']>): Promise<PortRow | undefined> {
+  return db.transaction('network.port.want', async (tx) => {
+    const row = await store.lockById(tx, id)
+    return row && store.updateSpec(tx, row, { actor, extra })
+  })
+}
+
+/** Writes what is so: `failure` empty means ready. */
+export async function setPortState(stores: Stores, lease: Fence, id: string, failure: string, up: boolean): Promise<PortRow | undefined> {
+  return stores.db.transaction('network.port.status', async (tx) => {
+    const row = await stores.ports.lockById(tx, id)
+    if (!row) return undefined
+    const generation = BigInt(row.generation)
+    const ready = conditionOf(row.status.conditions, {
+      type: 'Ready',
+      status: failure === '' ? ConditionStatus.TRUE : ConditionStatus.FALSE,
+      reason: failure === '' ? 'READY' : 'HOST_FAILED',
+      message: failure,
+      observedGeneration: generation,
+    })
+    const extra = up === row.extra.wantUp ? undefined : { wantUp: up }
+    const status = create(PortStatusSchema, { ...row.status, up, conditions: [ready], observedGeneration: generation })
+    return stores.ports.updateStatus(tx, lease, row, status, extra)
+  })
+}
+
+/** Notes that the port is to go, before anything of it is taken away. */
+export async function markPort({ db, ports: store }: Stores, id: string, actor: string): Promise<void> {
+  await db.transaction('network.port.delete', async (tx) => {
+    const row = await store.lockById(tx, id)
+    if (row) await store.markDeleted(tx, row, actor)
+  })
+}
+
+/** Removes the row, and with it frees the addresses; the tap must be gone. */
+export async function removePort({ db, ports: store }: Stores, lease: Fence, row: PortRow): Promise<void> {
+  await db.transaction('network.port.remove', (tx) => store.remove(tx, lease, row))
+}
+
+/** The row as the host's networking wants it. */
+export function portConfigOf({ id, extra }: PortRow, bridge: string): PortConfig {
+  const { tap, mac, ipv4, ipv6, uid, wantUp } = extra
+  return { portId: id, bridge, tap, mac, ipv4, ipv6, uid, up: wantUp }
+}
