@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { type Api, openApi } from '@berth/cli/api'
+import { roleOf, urlAs } from '@berth/db'
 
 const HOME = path.resolve(import.meta.dirname, '../..')
 const START_TIMEOUT_MS = 120_000
@@ -31,6 +32,9 @@ export interface TestSystem extends AsyncDisposable {
   readonly api: Api
   /** Owner's URL of its Postgres. */
   readonly databaseUrl: string
+  readonly natsUrl: string
+  /** What a second host on the same database is given: the URL of each service's role. */
+  roleUrls(): NodeJS.ProcessEnv
   /** The environment its CLI runs in. */
   readonly env: NodeJS.ProcessEnv
   /** Runs the CLI as a user would. */
@@ -78,6 +82,10 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     get databaseUrl() {
       return ownerUrl(dataDir, options.env?.['DATABASE_URL'])
     },
+    get natsUrl() {
+      return (JSON.parse(readFileSync(path.join(dataDir, 'nats/state.json'), 'utf8')) as { url: string }).url
+    },
+    roleUrls: () => roleUrls(system.databaseUrl, dataDir),
     cli: (...words) => run([path.join(HOME, 'apps/cli/bin/berth.mjs'), ...words], env),
     pid: (service) => pidOf(service, dataDir),
     async start() {
@@ -178,6 +186,15 @@ function readProc(pid: string, file: string): string {
   } catch {
     return ''
   }
+}
+
+function roleUrls(url: string, dataDir: string): NodeJS.ProcessEnv {
+  const passwords = JSON.parse(readFileSync(path.join(dataDir, 'database-roles.json'), 'utf8')) as Record<string, string>
+  const entries = Object.entries(passwords).map(([schema, password]) => [
+    `BERTH_${schema.toUpperCase()}_DATABASE_URL`,
+    urlAs(url, roleOf(schema), password),
+  ])
+  return Object.fromEntries(entries) as NodeJS.ProcessEnv
 }
 
 function ownerUrl(dataDir: string, given: string | undefined): string {

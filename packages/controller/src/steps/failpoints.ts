@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { failedPrecondition, internal } from '@berth/errors'
 
@@ -22,7 +22,8 @@ export function failpointNames(): string[] {
  * Lets tests make named points fail. Writes the names known so far to `<file>.names.<service>`.
  *
  * The file has lines `name=action` with an optional ` *N` (only the first N hits): `error`, `exit` (SIGKILL to itself), `sleep:MS`, or `stall`
- * (until the line is gone or the signal aborts). It is read again at each hit.
+ * (until the line is gone or the signal aborts). It is read again at each hit. Each point that acts first adds its name to `<file>.hits`, so that a
+ * test knows when it is held there.
  *
  * @param options.file `BERTH_FAILPOINTS_FILE`; undefined arms nothing
  * @throws FailedPrecondition(`FAILPOINTS_IN_PRODUCTION`) in a production bundle
@@ -40,6 +41,7 @@ export async function failpoint(name: string, signal: AbortSignal): Promise<void
   if (armedFile === undefined) return
   const action = take(name)
   if (action === undefined) return
+  appendFileSync(`${armedFile}.hits`, `${name}\n`)
   if (action === 'error') throw internal('FAILPOINT', `failpoint ${name}`, { metadata: { failpoint: name } })
   if (action === 'exit') process.kill(process.pid, 'SIGKILL')
   if (action.startsWith('sleep:'))

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type Operation, OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
+import { startRegistry, type TestRegistry } from '@berth/testing/registry'
+import { until } from '@berth/testing'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type Failpoints, failpointsIn } from '../support/failpoints.ts'
+import { ended, remove } from '../support/guest.ts'
+import { busyboxImage, publish } from '../support/images.ts'
+import { startTestSystem, type TestSystem } from '../support/system.ts'
+
+let folder: string
+let registry: TestRegistry
+let failpoints: Failpoints
+let system: TestSystem
+let reference: string
+
+beforeAll(async () => {
+  folder = mkdtempSync('/var/tmp/berth-failpoints-')
+  failpoints = failpointsIn(folder)
+  registry = await startRegistry()
+  const env = { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host, ...failpoints.env }
+  system = await startTestSystem({ portOffset: 3000, env })
+  reference = await publish(registry, 'faulty', busyboxImage().image)
+})
+afterAll(async () => {
+  failpoints?.clear()
+  await system?.[Symbol.asyncDispose]()
+  await registry?.[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true, force: true })
+})
+afterEach(() => failpoints.clear())
+
+let count = 0
+
+async function begin(): Promise<{ id: string; operation: Operation | undefined }> {
+  count += 1
+  const boot = { case: 'image' as const, value: { image: reference } }
+  const { instance, operation } = await system.api.instances.createInstance({
+    name: `faulty-${count}`,
+    requestId: crypto.randomUUID(),
+    spec: { boot },
+  })
+  return { id: instance?.id ?? '', operation }
+}
+
+/** The image goes again, so that the next create pulls and converts it and passes the image's failpoints too. */
+async function dropImage(): Promise<void> {
+  const { images } = await system.api.images.listImages({})
+  for (const image of images) {
+    const { operation } = await system.api.images.deleteImage({ id: image.id })
+    await ended(system.api, operation, OperationState.DONE)
+  }
+}
+
+async function expectNothingLeft(id: string, name: string): Promise<void> {
+  await expect(system.api.instances.getInstance({ id })).rejects.toMatchObject({ code: 'NOT_FOUND', reason: 'INSTANCE_NOT_FOUND' })
+  await dropImage()
+  const { findings, compared } = await system.api.audit.auditHost({})
+  expect(findings, name).toEqual([])
+  expect(Object.keys(compared).length).toBeGreaterThan(5)
+  expect((await system.api.networks.listPorts({})).ports).toEqual([])
+}
+
+/** Failpoints of the verbs that a create uses; every one of them is armed in turn. */
+function onThePathOfACreate(): string[] {
+  return failpoints.names().filter((name) => /^(instance\.create|image\.|volume\.ensure|network\.port\.ensure)/.test(name))
+}
+
+it('the services register their failpoints by themselves, at least ten of them on the path of a create', () => {
+  expect(onThePathOfACreate().length).toBeGreaterThanOrEqual(10)
+})
+
+describe('at every failpoint of a create', () => {
+  it('an error ends the operation FAILED with a reason and leaves nothing', { timeout: 600_000 }, async () => {
+    for (const name of onThePathOfACreate()) {
+      failpoints.arm(name, 'error')
+      const { id, operation } = await begin()
+      const last = await ended(system.api, operation)
+      expect.soft({ name, hit: failpoints.hit(name), state: last.state }).toEqual({ name, hit: true, state: OperationState.FAILED })
+      expect.soft(last.error?.message, name).toBeTruthy()
+      expect.soft(last.error?.details.length, name).toBeGreaterThan(0)
+      failpoints.clear()
+      if (last.state === OperationState.DONE) await remove(system.api, id)
+      await expectNothingLeft(id, name)
+    }
+  })
+
+  it.each(['cancel', 'delete'] as const)('a %s while the create is held there ends clean', { timeout: 600_000 }, async (how) => {
+    for (const name of onThePathOfACreate()) {
+      failpoints.arm(name, 'stall')
+      const { id, operation } = await begin()
+      await until(`the create is held at ${name}`, () => failpoints.hit(name))
+      const removal = how === 'cancel' ? undefined : (await system.api.instances.deleteInstance({ id })).operation
+      if (how === 'cancel') await system.api.operations.cancelOperation({ id: operation?.id })
+      const last = await ended(system.api, operation)
+      expect.soft({ name, state: last.state }).toEqual({ name, state: OperationState.CANCELLED })
+      if (removal) await ended(system.api, removal, OperationState.DONE)
+      failpoints.clear()
+      await expectNothingLeft(id, name)
+    }
+  })
+})
