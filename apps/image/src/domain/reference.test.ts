@@ -48,7 +48,7 @@ describe('references', () => {
       'ex_ample.com/x',
       'user@host/x',
       'https://example.com/x',
-     
+
       `${'a'.repeat(256)}`,
     ],
     ...['a@sha256:../../x', `a@md5:${hex}`, `a@sha256:${hex.toUpperCase()}`, `a@sha256:${hex}0`, `a@sha256:${hex}@sha256:${hex}`, 'a@'],

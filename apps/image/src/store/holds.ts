@@ -1,0 +1,50 @@
+import type { Executor, Tx } from '@berth/db'
+import type { ErrorStatus } from '@berth/errors'
+import { and, eq } from 'drizzle-orm'
+import { type HoldRow, imageHolds } from './tables.ts'
+
+/** Who uses an image: a resource and what it uses it for. */
+export interface Owner {
+  kind: string
+  id: string
+  slot: string
+}
+
+const key = ({ kind, id, slot }: Owner) => and(eq(imageHolds.ownerKind, kind), eq(imageHolds.ownerId, id), eq(imageHolds.ownerSlot, slot))
+
+export async function holdOf(executor: Executor, owner: Owner): Promise<HoldRow | undefined> {
+  const [row] = await executor.select().from(imageHolds).where(key(owner))
+  return row
+}
+
+/** False when the owner holds something already. */
+export async function addHold(tx: Tx, owner: Owner, hold: Pick<HoldRow, 'project' | 'host' | 'imageId'>): Promise<boolean> {
+  const { kind: ownerKind, id: ownerId, slot: ownerSlot } = owner
+  const made = await tx
+    .insert(imageHolds)
+    .values({ ownerKind, ownerId, ownerSlot, ...hold })
+    .onConflictDoNothing()
+    .returning()
+  return made.length > 0
+}
+
+export async function removeHold(tx: Tx, owner: Owner): Promise<void> {
+  await tx.delete(imageHolds).where(key(owner))
+}
+
+/** Holds on an image; with `host` those of that host. */
+export async function holdsOn(executor: Executor, imageId: string, host?: string): Promise<HoldRow[]> {
+  const where = and(eq(imageHolds.imageId, imageId), host === undefined ? undefined : eq(imageHolds.host, host))
+  return executor.select().from(imageHolds).where(where)
+}
+
+/** Tells the owners on a host why they do not get the image. */
+export async function failHolds(tx: Tx, imageId: string, host: string, error: ErrorStatus): Promise<void> {
+  const where = and(eq(imageHolds.imageId, imageId), eq(imageHolds.host, host))
+  await tx.update(imageHolds).set({ imageId: null, error }).where(where)
+}
+
+/** Hands all holds of one image to another. */
+export async function moveHolds(tx: Tx, from: string, to: string): Promise<void> {
+  await tx.update(imageHolds).set({ imageId: to }).where(eq(imageHolds.imageId, from))
+}
