@@ -1,4 +1,4 @@
-import { dataLoss, unavailable } from '@berth/errors'
+import { aborted, dataLoss, unavailable } from '@berth/errors'
 import { type Volume, VolumeState } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import type { Owner } from './access.ts'
 import type { Claim, ClaimedDisk, Claims, StorageBackend, Step } from './ports.ts'
@@ -9,6 +9,8 @@ export type EnsureContext = {
   backend: StorageBackend
   /** Runs the owner's own reconcile of a disk and waits for it. */
   reconcileNow(disk: ClaimedDisk, signal: AbortSignal): Promise<void>
+  /** Ends the disk's present pass, which may be stuck in a step that is not wanted any more. */
+  interrupt(disk: ClaimedDisk, reason: Error): void
   ensureStep: Step<'allocate'>
   releaseStep: Step<'mark'>
 }
@@ -45,5 +47,7 @@ function usable(volume: Volume | undefined, { kind, id, slot }: Owner): Volume {
 /** Takes a disk back from its owner; with `remove`, its scratch disk goes too. Nothing when it has none. */
 export async function releaseDisk(ctx: EnsureContext, owner: Owner, options: { remove: boolean }, signal: AbortSignal): Promise<void> {
   const disk = await ctx.releaseStep('mark', signal, () => ctx.claims.release(owner, options))
-  if (disk) await ctx.reconcileNow(disk, signal)
+  if (!disk) return
+  ctx.interrupt(disk, aborted('VOLUME_RELEASED', 'the disk was released meanwhile'))
+  await ctx.reconcileNow(disk, signal)
 }

@@ -8,9 +8,10 @@ import type { StorageBackend } from '../domain/ports.ts'
 import { failedStatus, readyStatus, wasReady } from '../domain/status.ts'
 import { attachmentsOf, forgetDisks, forgetReleased, type Held } from '../store/attachments.ts'
 import type { Disk, DiskStore } from '../store/disks.ts'
+import type { Interrupts } from './interrupts.ts'
 import { createStep, ensureStep, releaseStep } from './steps.ts'
 
-export type DiskLoop = { db: Database; store: DiskStore; backend: StorageBackend; operations: Operations }
+export type DiskLoop = { db: Database; store: DiskStore; backend: StorageBackend; operations: Operations; interrupts: Interrupts }
 
 /**
  * Brings one disk to what its row and its attachments say. Every pass looks at the host anew, so it can be resumed from any line.
@@ -20,7 +21,7 @@ export async function reconcileDisk(loop: DiskLoop, row: Disk, ctx: ReconcileCon
   const create = ctx.operations.find(({ kind }) => kind === 'volume.create')
   if (create?.cancelRequested) return undo(loop, row, ctx, create, cancelled('OPERATION_CANCELLED', 'the creation was cancelled'))
   try {
-    return await converge(loop, row, ctx, create)
+    return await loop.interrupts.during(row.id, ctx.signal, (signal) => converge(loop, row, { ...ctx, signal }, create))
   } catch (error) {
     if (!create || ctx.signal.aborted || (isBerthError(error) && (error.code === 'UNAVAILABLE' || error.code === 'ABORTED'))) throw error
     return undo(loop, row, ctx, create, error)
@@ -33,7 +34,10 @@ async function converge(loop: DiskLoop, row: Disk, ctx: ReconcileContext, create
   const held = await db.read((queries) => attachmentsOf(queries, row.id))
   const kind = store.kind === 'scratch' ? 'scratch' : 'volume'
   const wanted = { id: row.id, kind, sizeBytes: Number(row.spec.sizeBytes), wasReady: wasReady(row.status) } as const
-  if (create) operations.progress(create.id, { stage: 'MAKE', done: 0, total: 1, unit: 'steps' })
+  if (create) {
+    await db.transaction('volume.begin', (tx) => operations.begin(tx, create.id))
+    operations.progress(create.id, { stage: 'MAKE', done: 0, total: 1, unit: 'steps' })
+  }
   const outcome = await findOrMake(
     backend,
     wanted,
@@ -102,7 +106,7 @@ async function release({ db, store, backend, operations }: DiskLoop, row: Disk, 
     db.transaction(`${store.kind}.forget`, async (tx) => {
       await forgetDisks(tx, [row.id])
       await store.remove(tx, ctx.lease, row)
-      await operations.finishAll(tx, row.id, { 'volume.delete': 'DONE' })
+      await operations.finishAll(tx, row.id, { 'volume.delete': 'DONE' }, cancelled('RESOURCE_DELETED', 'the volume was deleted'))
     }),
   )
   return settled()
