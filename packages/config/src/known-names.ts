@@ -16,6 +16,7 @@ export const knownNames: readonly string[] = [
   'BERTH_FAILPOINTS_FILE',
   'BERTH_TEST_BOOT_ID',
   'BERTH_UID_RANGE',
+  'BERTH_VOLUME_RESERVE',
   'BERTH_PORT_OFFSET',
   'BERTH_NATS_SERVER',
   ...['ENDPOINT', 'TOKEN', 'PROJECT', 'CONTEXT', 'CONFIG', 'OUTPUT', 'DEBUG', 'TLS_CA', 'TLS_CERT', 'TLS_KEY', 'INSECURE'].map(
