@@ -22,8 +22,8 @@ export type VmState = 'created' | 'running' | 'paused' | 'shutdown'
  */
 export interface Hypervisor {
   readonly name: string
-  /** Facts of this host; waits for a probe that never ran, at most its bound. */
-  facts(signal: AbortSignal): Promise<HypervisorFacts>
+  /** What is known of this host after at most so many milliseconds: what VMs get may still be being tried. */
+  facts(patienceMs: number): Promise<HypervisorFacts>
   /** Makes the VMM; the guest's CPUs are held until `boot`. @throws FailedPrecondition(`VMM_FAILED`) with what it said */
   start(machine: Machine, signal: AbortSignal): Promise<Vm>
   /** The living VM of this place, whoever started it; undefined when there is none. */

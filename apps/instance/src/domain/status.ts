@@ -37,6 +37,10 @@ export function isRunning(status: InstanceStatus): boolean {
   return status.state === InstanceState.RUNNING || status.state === InstanceState.PAUSED
 }
 
+export function isOff(status: InstanceStatus): boolean {
+  return status.state === InstanceState.STOPPED
+}
+
 /** Until when the agent of a VM that has never answered since its start may be silent, in Unix milliseconds; 0 when it has answered. */
 export function agentDeadline(status: InstanceStatus, waitMs: number): number {
   const answered = status.bootId !== '' || conditionOf(status, 'Ready')?.reason === 'AGENT_TIMEOUT'

@@ -9,6 +9,7 @@ import type { InstanceContext } from './context.ts'
 import { allOrFirstError } from './all.ts'
 import type { Living } from './living.ts'
 import type { Observed } from './observe.ts'
+import { beginAll } from './settle.ts'
 
 const names = ['image', 'kernel', 'volume', 'network', 'record', 'config', 'vmm'] as const
 /** The same steps, told apart by what they are for: a create is undone, a start is not. */
@@ -16,6 +17,9 @@ const steps = { create: defineSteps('instance.create', names), start: defineStep
 
 /** `quiet` keeps the console for what matters; `panic=1` reboots a guest whose VMM has no pvpanic driver in reach. */
 const kernelCommandLine = 'console=ttyS0 quiet panic=1'
+
+/** What VMs get may still be being tried when the first one comes. */
+const probePatienceMs = 12_000
 
 export type BringUp = {
   row: InstanceRow
@@ -81,11 +85,12 @@ async function gather(ctx: InstanceContext, what: BringUp): Promise<Parts | Pend
 async function record(ctx: InstanceContext, { row, observed, run, purpose, byPolicy }: BringUp, parts: Parts): Promise<void> {
   const { status, extra } = observed
   const { image, kernel, ports } = parts
-  noteParts(status, { image, kernel, ports, facts: await ctx.hypervisor.facts(run.signal) })
+  noteParts(status, { image, kernel, ports, facts: await ctx.hypervisor.facts(probePatienceMs) })
   status.observedRestartGeneration = row.spec.restartGeneration
   status.restartCount = byPolicy ? restartsSoFar(status) + 1 : 0
   await ctx.store.db.transaction(`instance.${purpose}.record`, async (tx) => {
     await ctx.store.updateStatus(tx, run.lease, row, status, extra)
+    await beginAll(ctx, tx, run)
   })
 }
 

@@ -15,10 +15,9 @@ export async function reconcileInstance(ctx: InstanceContext, row: InstanceRow, 
   const create = run.operations.find(({ kind }) => kind === 'instance.create')
   if (row.deleteTime) return remove(ctx, row, run)
   if (create && (create.cancelRequested || row.extra.failure)) return undo(ctx, row, run, create)
-  if (create && !ctx.admission.enter(row.id, create.id)) return again(queuedMs)
+  if (create && !ctx.admission.enter(row.id, create.id, { running: row.status.startTime !== undefined })) return again(queuedMs)
   try {
-    const next = await converge(ctx, row, run, create)
-    return next
+    return await converge(ctx, row, run, create)
   } catch (error) {
     // Whoever interrupted has the next turn; what may pass is tried again, but not for ever.
     const asked = create ?? run.operations[0]

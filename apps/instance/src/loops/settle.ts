@@ -1,3 +1,4 @@
+import type { Tx } from '@berth/db'
 import { cancelled } from '@berth/errors'
 import type { ReconcileContext } from '@berth/controller'
 import { outcomeOf, type Rest } from '../domain/outcome.ts'
@@ -25,12 +26,18 @@ export async function write(
   if (open.length === 0 && isAsWritten(row, observed)) return
   await ctx.store.db.transaction(purpose, async (tx) => {
     await ctx.store.updateStatus(tx, run.lease, row, status, extra)
-    for (const { id, kind } of rest ? open : []) {
+    if (!rest) await beginAll(ctx, tx, run)
+    for (const { id, kind } of open) {
       const outcome = outcomeOf(kind, rest as Rest)
       const error = outcome.state === 'FAILED' ? outcome.error : outcome.state === 'CANCELLED' ? overtaken() : undefined
       await ctx.operations.finish(tx, id, outcome.state, error)
     }
   })
+}
+
+/** Marks what is asked for as begun. */
+export async function beginAll(ctx: InstanceContext, tx: Tx, { operations }: ReconcileContext): Promise<void> {
+  for (const { id, state } of operations) if (state === 'PENDING') await ctx.operations.begin(tx, id)
 }
 
 function isAsWritten(row: InstanceRow, { status, extra }: Observed): boolean {

@@ -2,10 +2,11 @@ import { access, constants } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ProbeResult } from './probe.ts'
 
-/** A start waits so long for a probe that is under way; then it gets TCG, and a later one may get better. */
-const patienceMs = 12_000
 /** A probe that could not be made yet is made again after this. */
 const againMs = 1_000
+
+/** What VMs get as far as is known after so many milliseconds; TCG while KVM is still being tried. */
+export type Chooser = (patienceMs: number) => Promise<ProbeResult>
 
 /**
  * What VMs get. The probe begins when the service does, in the background; without /dev/kvm there is nothing to probe.
@@ -17,7 +18,7 @@ export function chooseAccelerator(
   probe: (signal: AbortSignal) => Promise<ProbeResult | undefined>,
   life: AbortSignal,
   device = '/dev/kvm',
-): (signal: AbortSignal) => Promise<ProbeResult> {
+): Chooser {
   const decided = decide()
   decided.catch(() => {})
 
@@ -35,11 +36,9 @@ export function chooseAccelerator(
     }
   }
 
-  return async (signal) => {
+  return async (patienceMs) => {
     const timer = new AbortController()
-    const late = delay(patienceMs, { accelerator: 'tcg', reason: 'KVM is still being tried' } as const, {
-      signal: AbortSignal.any([signal, timer.signal]),
-    })
+    const late = delay(patienceMs, { accelerator: 'tcg', reason: 'KVM is still being tried' } as const, { signal: timer.signal })
     late.catch(() => {})
     try {
       return await Promise.race([decided, late])

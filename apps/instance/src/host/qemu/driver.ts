@@ -4,6 +4,7 @@ import { failedPrecondition } from '@berth/errors'
 import type { Machine, VmmProcess, VmPlace } from '../../domain/machine.ts'
 import type { Hypervisor, HypervisorFacts, Vm } from '../../domain/ports.ts'
 import type { Launch, Shims } from '../../domain/shims.ts'
+import type { Chooser } from './accelerator.ts'
 import { type Accelerator, descriptor, qemuArguments, tapDescriptor } from './arguments.ts'
 import { found } from './found.ts'
 import { clearCgroup } from '../cgroup.ts'
@@ -15,7 +16,7 @@ export type QemuOptions = {
   version: string
   maxVcpus: number
   /** Decides once what VMs get: KVM only where a real kernel booted on it. */
-  accelerator: (signal: AbortSignal) => Promise<{ accelerator: Accelerator; reason: string }>
+  accelerator: Chooser
   dialAgent: AgentDialer
   /** Lets the uid open /dev/kvm; called before a start on KVM. */
   allowKvm: (uid: number, signal: AbortSignal) => Promise<void>
@@ -26,6 +27,9 @@ export type QemuOptions = {
 /** QEMU's own needs over the guest's memory, of which the translator's buffer is the most. */
 const overheadBytes = { tcg: 768 * 1024 * 1024, kvm: 256 * 1024 * 1024 }
 
+/** A start waits so long for a probe that is under way; then it gets TCG, and a later one may get better. */
+const probePatienceMs = 12_000
+
 /** Verbs that work now. */
 const capabilities = ['boot', 'shutdown', 'kill', 'console', 'exec']
 
@@ -33,8 +37,8 @@ const capabilities = ['boot', 'shutdown', 'kill', 'console', 'exec']
 export function qemuHypervisor(options: QemuOptions): Hypervisor {
   const { shims, binary, version, maxVcpus, accelerator, dialAgent, allowKvm } = options
 
-  async function facts(signal: AbortSignal): Promise<HypervisorFacts> {
-    const chosen = await accelerator(signal)
+  async function facts(patienceMs: number): Promise<HypervisorFacts> {
+    const chosen = await accelerator(patienceMs)
     return { name: 'qemu', version, accelerator: chosen.accelerator, acceleratorReason: chosen.reason, capabilities, maxVcpus }
   }
 
@@ -48,7 +52,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
   async function start(machine: Machine, signal: AbortSignal): Promise<Vm> {
     const running = await attach(machine, machine.epoch, signal)
     if (running) return running
-    const chosen = (await accelerator(signal)).accelerator
+    const chosen = (await accelerator(probePatienceMs)).accelerator
     if (chosen === 'kvm') await allowKvm(machine.uid, signal)
     await shims.launch(launchOf(machine, chosen, binary), signal)
     const started = await attach(machine, machine.epoch, signal)
