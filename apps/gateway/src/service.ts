@@ -7,7 +7,7 @@ import * as rpc from '@berth/rpc'
 import { createLogger, createMetrics, type Logger, type Metrics, serveHealth } from '@berth/telemetry'
 import { ensureAdminKey } from './admin-key.ts'
 import type { GatewayConfig } from './config.ts'
-import { gatekeeper } from './edge/gatekeeper.ts'
+import { makeGatekeeper } from './edge/gatekeeper.ts'
 import { edgeHandler } from './edge/handler.ts'
 import { apiKeyIdentity } from './edge/identity/api-key-identity.ts'
 import { ownKeys } from './edge/identity/own-keys.ts'
@@ -63,7 +63,7 @@ export async function startService(config: GatewayConfig, options: { logger?: Lo
   const authenticator = apiKeyIdentity({ store: apiKeyStore(db) })
   const handler = edgeHandler({
     services: [...services, rpc.healthService(health), ...rpc.reflectionServices(descs)],
-    gatekeeper: gatekeeper({
+    gatekeeper: makeGatekeeper({
       gates: [rpc.requestIdGate(), rpc.identityGate(authenticator), rpc.permissionGate()],
       drainSignal: drain.signal,
       own: new Set(own.map(({ desc }) => desc.typeName)),

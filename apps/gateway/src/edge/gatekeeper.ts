@@ -8,8 +8,8 @@ import {
   toConnectError,
   validateMessage,
 } from '@berth/rpc'
-import type { DescMessage, Message } from '@bufbuild/protobuf'
-import type { Interceptor } from '@connectrpc/connect'
+import type { DescMessage, DescMethod, Message } from '@bufbuild/protobuf'
+import type { ConnectError, ContextValues, HandlerContext, Interceptor } from '@connectrpc/connect'
 
 export type GatekeeperOptions = {
   gates: Gate[]
@@ -21,28 +21,45 @@ export type GatekeeperOptions = {
 }
 
 /** The same order of checks as on the services' own ports, for all that comes in at the edge; and the same errors out. */
-export function gatekeeper({ gates, own, record, drainSignal }: GatekeeperOptions): Interceptor {
-  return (next) => async (request) => {
-    const { method, header, contextValues: values } = request
-    const startMs = performance.now()
-    const done = () => record({ method, requestId: values.get(requestIdKey), durationMs: performance.now() - startMs })
-    const failed = (error: unknown) => {
-      const requestId = values.get(requestIdKey)
-      const sent = toConnectError(error, requestId)
-      if (requestId) sent.metadata.set(requestIdHeader, requestId)
-      record({ method, requestId, durationMs: performance.now() - startMs, sent, error })
-      return sent
-    }
-    try {
-      await admit(gates, { method, header, values })
-      const response = await next(own.has(request.service.typeName) ? checked(request) : request)
-      response.header.set(requestIdHeader, values.get(requestIdKey))
-      if (response.stream) return { ...response, message: watched(itemsUntilAborted(response.message, drainSignal), done, failed) }
-      done()
-      return response
-    } catch (error) {
-      throw failed(error)
-    }
+export type Gatekeeper = {
+  /** Request id, identity, permission: before a body is read. */
+  gate(ctx: HandlerContext): Promise<void>
+  /** Validation, error mapping, the record of the call: around the route. */
+  interceptor: Interceptor
+}
+
+export function makeGatekeeper({ gates, own, record, drainSignal }: GatekeeperOptions): Gatekeeper {
+  const failed = (method: DescMethod, values: ContextValues, startMs: number, error: unknown): ConnectError => {
+    const requestId = values.get(requestIdKey)
+    const sent = toConnectError(error, requestId)
+    record({ method, requestId, durationMs: performance.now() - startMs, sent, error })
+    return sent
+  }
+  return {
+    async gate({ method, requestHeader: header, responseHeader, values }) {
+      const startMs = performance.now()
+      try {
+        await admit(gates, { method, header, values })
+      } catch (error) {
+        throw failed(method, values, startMs, error)
+      } finally {
+        responseHeader.set(requestIdHeader, values.get(requestIdKey))
+      }
+    },
+    interceptor: (next) => async (request) => {
+      const { method, contextValues: values } = request
+      const startMs = performance.now()
+      const done = () => record({ method, requestId: values.get(requestIdKey), durationMs: performance.now() - startMs })
+      const onFailure = (error: unknown) => failed(method, values, startMs, error)
+      try {
+        const response = await next(own.has(request.service.typeName) ? checked(request) : request)
+        if (response.stream) return { ...response, message: watched(itemsUntilAborted(response.message, drainSignal), done, onFailure) }
+        done()
+        return response
+      } catch (error) {
+        throw onFailure(error)
+      }
+    },
   }
 }
 

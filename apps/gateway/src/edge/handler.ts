@@ -2,13 +2,15 @@ import { file_google_rpc_error_details } from '@berth/proto/google/rpc/error_det
 import { type Authenticator, defaultLimits, type ServiceEntry } from '@berth/rpc'
 import { createRegistry, type DescService } from '@bufbuild/protobuf'
 import { file_google_protobuf_struct, file_google_protobuf_wrappers } from '@bufbuild/protobuf/wkt'
-import type { Interceptor, ServiceImpl } from '@connectrpc/connect'
+import type { ServiceImpl } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
+import type { Gatekeeper } from './gatekeeper.ts'
 import { notServed, type Request, type Response, writeHead } from './not-served.ts'
+import { typedHandler } from './typed-handlers.ts'
 
 export type EdgeOptions = {
   services: ServiceEntry[]
-  gatekeeper: Interceptor
+  gatekeeper: Gatekeeper
   authenticator: Authenticator
   /** Ends all calls when the time to close is over. */
   shutdownSignal: AbortSignal
@@ -30,8 +32,14 @@ export function edgeHandler({
   const rpc = connectNodeAdapter({
     routes(router) {
       for (const { desc, impl } of services) router.service(desc, impl as Partial<ServiceImpl<DescService>>)
+      router.handlers.splice(
+        0,
+        router.handlers.length,
+        ...router.handlers.map((handler) => typedHandler(handler, defaultLimits.receiveBytes)),
+      )
     },
-    interceptors: [gatekeeper],
+    requestGate: gatekeeper.gate,
+    interceptors: [gatekeeper.interceptor],
     readMaxBytes: defaultLimits.receiveBytes,
     shutdownSignal,
     // What a newer client says and this gateway does not know must not fail its call.
