@@ -10,6 +10,9 @@ use std::os::unix::fs::symlink;
 
 const HARMLESS: libc::c_ulong = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
+/// File systems a data volume may hold, in the order they are tried.
+const FILE_SYSTEMS: [&str; 4] = ["ext4", "xfs", "btrfs", "erofs"];
+
 /// What the agent itself needs, in the initramfs.
 pub fn early() -> Result<(), SysError> {
     mount_at("proc", "/proc", "proc", HARMLESS, "")?;
@@ -57,12 +60,11 @@ fn volume(wanted: &GuestMount) -> Result<(), SysError> {
     let disk = disks::wait_for(&wanted.serial)?;
     make_folder(&wanted.path)?;
     let flags = MS_NODEV | if wanted.read_only { MS_RDONLY } else { 0 };
-    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let mut last = None;
-    for kind in known.lines().filter_map(|line| line.strip_prefix('\t')) {
+    for kind in FILE_SYSTEMS {
         match mount(&disk.device(), &wanted.path, kind, flags, "") {
             Ok(()) => return Ok(()),
-            Err(error) => last = Some(error),
+            Err(error) => last = last.or(Some(error)),
         }
     }
     Err(last.unwrap_or_else(|| SysError::from_io("mount", &wanted.path, std::io::ErrorKind::Unsupported.into())))

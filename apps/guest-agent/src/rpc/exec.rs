@@ -40,7 +40,8 @@ impl Drop for Seat {
 /// Runs a command.
 pub async fn exec(agent: Arc<Agent>, mut requests: Streaming<ExecRequest>) -> Result<Answers<crate::proto::ExecResponse>, Status> {
     let seat = take_seat(&agent)?;
-    let first = timeout(FIRST_MESSAGE, requests.message()).await.map_err(|_| Status::deadline_exceeded("NO_START: no start message came"))??;
+    let first =
+        timeout(FIRST_MESSAGE, requests.message()).await.map_err(|_| Status::deadline_exceeded("NO_START: no start message came"))??;
     let Some(ExecRequest { message: Some(Message::Start(wanted)) }) = first else {
         return Err(Status::invalid_argument("NO_START: the first message is not a start"));
     };

@@ -10,7 +10,8 @@ mod watch_workload;
 use crate::agent::Agent;
 use crate::proto::agent_service_server::AgentService;
 use crate::proto::{
-    ExecRequest, ExecResponse, GetInfoRequest, GetInfoResponse, ShutdownRequest, ShutdownResponse, WatchWorkloadRequest, WatchWorkloadResponse,
+    ExecRequest, ExecResponse, GetInfoRequest, GetInfoResponse, ShutdownRequest, ShutdownResponse, WatchWorkloadRequest,
+    WatchWorkloadResponse,
 };
 use std::pin::Pin;
 use std::sync::Arc;

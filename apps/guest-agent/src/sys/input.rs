@@ -38,9 +38,8 @@ mod tests {
 
     #[test]
     fn only_the_press_of_the_power_key_counts() {
-        let event = |kind: u16, code: u16, value: u32| {
-            [&[0; 16][..], &kind.to_ne_bytes(), &code.to_ne_bytes(), &value.to_ne_bytes()].concat()
-        };
+        let event =
+            |kind: u16, code: u16, value: u32| [&[0; 16][..], &kind.to_ne_bytes(), &code.to_ne_bytes(), &value.to_ne_bytes()].concat();
         assert!(is_power_press(&event(EV_KEY, KEY_POWER, 1)));
         assert!(!is_power_press(&event(EV_KEY, KEY_POWER, 0)));
         assert!(!is_power_press(&event(EV_KEY, 30, 1)));

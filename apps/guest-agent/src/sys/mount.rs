@@ -73,5 +73,6 @@ pub fn grow_ext4(folder: &str, size_bytes: u64) -> Result<(), SysError> {
         return Ok(());
     }
     // SAFETY: the ioctl reads one u64.
-    check(unsafe { libc::ioctl(root.as_raw_fd(), EXT4_IOC_RESIZE_FS, &blocks) }, "EXT4_IOC_RESIZE_FS", || format!("{folder} {blocks}")).map(drop)
+    check(unsafe { libc::ioctl(root.as_raw_fd(), EXT4_IOC_RESIZE_FS, &blocks) }, "EXT4_IOC_RESIZE_FS", || format!("{folder} {blocks}"))
+        .map(drop)
 }
