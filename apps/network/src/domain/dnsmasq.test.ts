@@ -35,6 +35,8 @@ describe('DNS and DHCP for guests', () => {
   })
 
   it('never give a loopback resolver to a guest', () => {
-    expect(reachableResolvers('nameserver 127.0.0.53\nnameserver ::1\nnameserver 192.0.2.53\n# nameserver 192.0.2.54\n')).toEqual(['192.0.2.53'])
+    expect(reachableResolvers('nameserver 127.0.0.53\nnameserver ::1\nnameserver 192.0.2.53\n# nameserver 192.0.2.54\n')).toEqual([
+      '192.0.2.53',
+    ])
   })
 })

@@ -15,7 +15,12 @@ export type DnsGuest = { tap: string; mac: string; ipv4: string; ipv6: string; h
  * dnsmasq's configuration for one network of this host. It listens on the bridge alone, forwards to the host's resolvers (which it reads itself, so
  * that a resolver on the host's loopback works without ever being shown to a guest) and leases to known guests only.
  */
-export function renderDnsmasq({ bridge, ipv4Subnet, ipv4Gateway }: BridgeConfig, paths: DnsPaths, user: string, resolvFile: string): string {
+export function renderDnsmasq(
+  { bridge, ipv4Subnet, ipv4Gateway }: BridgeConfig,
+  paths: DnsPaths,
+  user: string,
+  resolvFile: string,
+): string {
   const [first = ''] = ipv4Subnet.split('/')
   return `${[
     `interface=${bridge}`,

@@ -1,42 +1,57 @@
-/** Lets work on single ports run side by side, one at a time for each key, and work on the whole host alone. */
+/** Lets work on single ports run side by side, one at a time for each key, and work on the whole host between them. */
 export interface Gate {
-  /** Runs when no exclusive work runs and nothing of the same key does. */
-  shared<T>(key: string, run: () => Promise<T>): Promise<T>
-  /** Runs when nothing else does. */
-  exclusive<T>(run: () => Promise<T>): Promise<T>
+  /** Runs when no whole-host work runs and nothing of the same key does. `run`'s signal also aborts when the key is interrupted. */
+  shared<T>(key: string, signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T>
+  /**
+   * Runs when no other whole-host work does, and lets no new work begin meanwhile. What runs already goes on: its keys are `busy`, and are to be left
+   * alone, so that one piece of work that hangs holds up nobody else.
+   */
+  whole<T>(run: (busy: ReadonlySet<string>) => Promise<T>): Promise<T>
+  /** Aborts what runs under the key. */
+  interrupt(key: string, reason: Error): void
 }
 
-/** A gate in which everybody is served in the order of coming. */
+/** A gate in which everybody of one key is served in the order of coming. */
 export function createGate(): Gate {
-  const keys = new Map<string, Promise<unknown>>()
+  const last = new Map<string, Promise<unknown>>()
+  const running = new Map<string, AbortController>()
   let whole: Promise<unknown> = Promise.resolve()
-  const all = new Set<Promise<unknown>>()
-
-  function follow<T>(before: Promise<unknown>[], run: () => Promise<T>): Promise<T> {
-    const result = Promise.allSettled(before).then(run)
-    const done = result.then(
-      () => undefined,
-      () => undefined,
-    )
-    all.add(done)
-    void done.then(() => all.delete(done))
-    return result
-  }
 
   return {
-    shared(key, run) {
-      const result = follow([whole, keys.get(key) ?? Promise.resolve()], run)
-      keys.set(key, result)
-      const forget = () => {
-        if (keys.get(key) === result) keys.delete(key)
-      }
-      result.then(forget, forget)
+    shared(key, signal, run) {
+      const before = last.get(key) ?? Promise.resolve()
+      const result = settledOf(before).then(async () => {
+        // Whole-host work that came while this one waited goes first.
+        for (let seen; seen !== whole; ) await settledOf((seen = whole))
+        const interrupt = new AbortController()
+        running.set(key, interrupt)
+        try {
+          signal.throwIfAborted()
+          return await run(AbortSignal.any([signal, interrupt.signal]))
+        } finally {
+          running.delete(key)
+        }
+      })
+      last.set(key, result)
+      void settledOf(result).then(() => {
+        if (last.get(key) === result) last.delete(key)
+      })
       return result
     },
-    exclusive(run) {
-      const result = follow([whole, ...all], run)
-      whole = result
+    whole(run) {
+      const result = settledOf(whole).then(() => run(new Set(running.keys())))
+      whole = settledOf(result)
       return result
+    },
+    interrupt(key, reason) {
+      running.get(key)?.abort(reason)
     },
   }
+}
+
+function settledOf(promise: Promise<unknown>): Promise<void> {
+  return promise.then(
+    () => undefined,
+    () => undefined,
+  )
 }

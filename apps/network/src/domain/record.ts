@@ -14,7 +14,11 @@ export interface HostRecord {
 }
 
 /** Everything the config stands for on the host, with the processes that serve it. */
-export function recordOf({ names, bridges }: HostConfig, accepts: AcceptRule[], processes: { pid: number; startTicks: number }[]): Recorded[] {
+export function recordOf(
+  { names, bridges }: HostConfig,
+  accepts: AcceptRule[],
+  processes: { pid: number; startTicks: number }[],
+): Recorded[] {
   return [
     ...processes.map(({ pid, startTicks }): Recorded => ({ kind: 'process', pid, startTicks })),
     ...accepts.map(({ family, table, chain, bridge }): Recorded => ({ kind: 'rule', family, table, chain, comment: `berth ${bridge}` })),

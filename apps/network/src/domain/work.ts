@@ -33,5 +33,5 @@ export interface Shelf<M> {
   /** By id or name. @throws NotFound */
   get(project: string, reference: string): Promise<M>
   list(project: string, page: PageAsked): Promise<{ items: M[]; nextPageToken: string }>
-  watch(asked: WatchAsked): AsyncGenerator<{ type: number; resource?: M | undefined; resumeToken: string }>
+  watch(asked: WatchAsked): AsyncGenerator<{ type: 1 | 2 | 3 | 4; resource?: M | undefined; resumeToken: string }>
 }

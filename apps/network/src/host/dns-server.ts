@@ -28,7 +28,10 @@ export function dnsmasqServer({ runner, root, resolvFile = '/etc/resolv.conf' }:
       if (!isBerthError(error)) throw error
       const missing = error.reason === 'COMMAND_NOT_STARTED'
       const said = 'stderr' in error ? String(error.stderr).trim().slice(0, 512) : ''
-      return { running: false, reason: missing ? 'dnsmasq is not installed on this host' : `dnsmasq does not start: ${said || error.message}` }
+      return {
+        running: false,
+        reason: missing ? 'dnsmasq is not installed on this host' : `dnsmasq does not start: ${said || error.message}`,
+      }
     }
   }
 
@@ -68,12 +71,24 @@ export function dnsmasqServer({ runner, root, resolvFile = '/etc/resolv.conf' }:
       const drift: Drift[] = []
       for (const { bridge, networkId } of bridges) {
         if (await find(pathsOf(root, bridge))) continue
-        drift.push({ side: 'database-only', kind: 'process', name: `dnsmasq ${bridge}`, resourceId: networkId, message: `no DNS runs on ${bridge}` })
+        drift.push({
+          side: 'database-only',
+          kind: 'process',
+          name: `dnsmasq ${bridge}`,
+          resourceId: networkId,
+          message: `no DNS runs on ${bridge}`,
+        })
       }
       const wanted = new Set(await Promise.all(bridges.map(async ({ bridge }) => (await find(pathsOf(root, bridge)))?.pid)))
       for (const { pid, command } of await processesUnder(root)) {
         if (wanted.has(pid)) continue
-        drift.push({ side: 'host-only', kind: 'process', name: `dnsmasq ${pid}`, resourceId: '', message: `process ${pid} serves no network: ${command}` })
+        drift.push({
+          side: 'host-only',
+          kind: 'process',
+          name: `dnsmasq ${pid}`,
+          resourceId: '',
+          message: `process ${pid} serves no network: ${command}`,
+        })
       }
       return { drift, compared: { process: bridges.length } }
     },

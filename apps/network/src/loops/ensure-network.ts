@@ -14,11 +14,15 @@ const defaultName = 'default'
  *
  * @throws NotFound(`NETWORK_NOT_FOUND`), ResourceExhausted(`NO_FREE_SUBNET`)
  */
-export async function ensureNetwork(ctx: NetworkContext, wish: NetworkWish, signal: AbortSignal): Promise<{ network: NetworkRow; place: NetworkHostRow }> {
+export async function ensureNetwork(
+  ctx: NetworkContext,
+  wish: NetworkWish,
+  signal: AbortSignal,
+): Promise<{ network: NetworkRow; place: NetworkHostRow }> {
   const network = await findOrMake(ctx, wish)
   const place = await findNetworkHost(ctx.stores, network.id, ctx.names.host)
   if (place && ctx.known.has(network.id)) return { network, place }
-  return ctx.gate.exclusive(async () => {
+  return ctx.gate.whole(async () => {
     const routes = place ? [] : await ctx.host.routes(signal)
     const allotted = place ?? (await allotNetworkHost(ctx.stores, { network, names: ctx.names, routes, random: ctx.random }))
     await makeReal(ctx, allotted, signal)
@@ -26,16 +30,24 @@ export async function ensureNetwork(ctx: NetworkContext, wish: NetworkWish, sign
   })
 }
 
-/** Makes a recorded network real and writes down what came of it. The caller holds the gate alone. */
+/** Makes a recorded network real and writes down what came of it. To be called as whole-host work. */
 async function makeReal(ctx: NetworkContext, place: NetworkHostRow, signal: AbortSignal): Promise<void> {
   const { stores, lease, host, dns, record } = ctx
   if (ctx.known.has(place.networkId)) return
   const { config, places } = await readHost(ctx)
   const bridge = bridgeConfigOf(place)
-  await record.write(recordOf(config, places.flatMap(({ accepts }) => accepts), []))
+  await record.write(
+    recordOf(
+      config,
+      places.flatMap(({ accepts }) => accepts),
+      [],
+    ),
+  )
   const accepts = await host.ensureBridge(config, bridge, signal)
   const { running, reason } = await dns.ensure(bridge, { signal })
   if (!running) ctx.logger.warn({ bridge: bridge.bridge, reason }, 'guests have no DNS of their own')
+  const processes = (await Promise.all(config.bridges.map((one) => dns.identity(one)))).filter((one) => one !== undefined)
+  await record.write(recordOf(config, accepts, processes))
   await setNetworkHostState(stores, lease, place, { message: reason, accepts: accepts.filter((rule) => rule.bridge === bridge.bridge) })
   ctx.known.add(place.networkId)
 }
@@ -44,7 +56,10 @@ async function findOrMake({ stores, names, random }: NetworkContext, { project, 
   const found = await stores.networks.find(project, reference || defaultName)
   if (found?.deleteTime === null) return found
   if (found || (reference !== '' && reference !== defaultName)) {
-    throw notFound('NETWORK_NOT_FOUND', `no network “${reference || defaultName}”`, { field: 'network', metadata: { network: reference || defaultName } })
+    throw notFound('NETWORK_NOT_FOUND', `no network “${reference || defaultName}”`, {
+      field: 'network',
+      metadata: { network: reference || defaultName },
+    })
   }
   return createDefaultNetwork(stores, { project, actor, name: defaultName, host: names.host, random })
 }

@@ -1,6 +1,7 @@
 import { checkHostname, guestDomain } from '../domain/dnsmasq.ts'
 import { ipv6Gateway } from '../domain/host-network.ts'
 import { parseCidr } from '../domain/cidr.ts'
+import { keyOf } from '../domain/owner.ts'
 import type { PortAnswer, PortWish } from '../domain/work.ts'
 import { bridgeConfigOf } from '../store/network-hosts.ts'
 import { changePort, findPort, insertPort, portConfigOf, setPortState } from '../store/ports.ts'
@@ -15,10 +16,9 @@ import { ensureStep } from './steps.ts'
 export async function ensurePort(ctx: NetworkContext, wish: PortWish, signal: AbortSignal): Promise<PortAnswer> {
   checkHostname(wish.hostname)
   const { place } = await ensureNetwork(ctx, wish, signal)
-  const { kind, id, slot } = wish.owner
-  return ctx.gate.shared(`${kind} ${id} ${slot}`, async () => {
-    const row = await recorded(ctx, place, wish, signal)
-    const made = await makePort(ctx, place, row, wish.up, signal)
+  return ctx.gate.shared(keyOf(wish.owner), signal, async (until) => {
+    const row = await recorded(ctx, place, wish, until)
+    const made = await makePort(ctx, place, row, wish.up, until)
     return { port: ctx.stores.ports.toMessage(made), tap: made.extra.tap, guest: await guestOf(ctx, place, made) }
   })
 }
@@ -40,7 +40,7 @@ async function recorded(ctx: NetworkContext, place: NetworkHostRow, wish: PortWi
  * Makes a recorded port real. Whether it should be up is written together with the result: a tap that went up without that is taken down again by
  * the comparison, and its rules stand in either case.
  */
-export async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow, up: boolean, signal: AbortSignal): Promise<PortRow> {
+async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow, up: boolean, signal: AbortSignal): Promise<PortRow> {
   const { host, names, dns, stores, lease } = ctx
   const bridge = bridgeConfigOf(place)
   const port = { ...portConfigOf(row, bridge.bridge), up }
@@ -50,12 +50,12 @@ export async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: 
     await ensureStep('dns', signal, () => dns.setGuest(bridge, { ...port, hostname: row.extra.hostname }))
     if (up) await ensureStep('up', signal, () => host.setUp(port, signal))
   } catch (error) {
-    await setPortState(stores, lease, row.id, 'the host could not make it', false).catch((cause: unknown) => {
+    await setPortState(stores, lease, row.id, { failure: 'the host could not make it', up: false }).catch((cause: unknown) => {
       ctx.logger.warn({ err: cause, port: row.id }, 'the state of a port could not be written')
     })
     throw error
   }
-  return (await ensureStep('status', signal, () => setPortState(stores, lease, row.id, '', up))) ?? row
+  return (await ensureStep('status', signal, () => setPortState(stores, lease, row.id, { failure: '', up, wantUp: up }))) ?? row
 }
 
 async function guestOf(ctx: NetworkContext, place: NetworkHostRow, { extra }: PortRow): Promise<PortAnswer['guest']> {

@@ -1,4 +1,5 @@
-import type { Owner } from '../domain/owner.ts'
+import { aborted } from '@berth/errors'
+import { keyOf, type Owner } from '../domain/owner.ts'
 import { findNetworkHost } from '../store/network-hosts.ts'
 import { findPort, markPort, portConfigOf, removePort } from '../store/ports.ts'
 import type { PortRow } from '../store/stores.ts'
@@ -7,11 +8,13 @@ import { releaseStep } from './steps.ts'
 
 /** Takes the owner's port back; OK when it has none. */
 export async function releasePort(ctx: NetworkContext, owner: Owner, signal: AbortSignal): Promise<void> {
-  await ctx.gate.shared(`${owner.kind} ${owner.id} ${owner.slot}`, async () => {
+  // A port that is still being made is not waited for.
+  ctx.gate.interrupt(keyOf(owner), aborted('PORT_RELEASED', 'the port was released while it was being made'))
+  await ctx.gate.shared(keyOf(owner), signal, async (until) => {
     const row = await findPort(ctx.stores, owner)
     if (!row || row.host !== ctx.names.host) return
-    if (row.deleteTime === null) await releaseStep('mark', signal, () => markPort(ctx.stores, row.id, 'berth-network'))
-    await finishRelease(ctx, row, signal)
+    if (row.deleteTime === null) await releaseStep('mark', until, () => markPort(ctx.stores, row.id, 'berth-network'))
+    await finishRelease(ctx, row, until)
   })
 }
 

@@ -10,7 +10,12 @@ export async function allotHostNames(db: Database, host: string, random: RandomB
     const [row] = await find()
     if (row) return namesOf(host, row.short)
     try {
-      await db.transaction('network.host_names', (tx) => tx.insert(hostNames).values({ host, short: base32(4, random) }).onConflictDoNothing({ target: hostNames.host }))
+      await db.transaction('network.host_names', (tx) =>
+        tx
+          .insert(hostNames)
+          .values({ host, short: base32(4, random) })
+          .onConflictDoNothing({ target: hostNames.host }),
+      )
     } catch (error) {
       if (!isUniqueViolation(error, 'host_names_short_key')) throw error
     }

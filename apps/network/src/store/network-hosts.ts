@@ -53,7 +53,13 @@ async function insertNetworkHost(tx: Tx, stores: Stores, { network, names, route
     .where(or(eq(networkHosts.networkId, network.id), eq(networkHosts.host, host)))
   const found = rows.find((row) => row.networkId === network.id && row.host === host)
   if (found) return found
-  const ipv4 = chooseSubnet({ range: network.spec.ipv4Range, length: 24, taken: rows.map(({ ipv4Subnet }) => ipv4Subnet), routes, fallbacks })
+  const ipv4 = chooseSubnet({
+    range: network.spec.ipv4Range,
+    length: 24,
+    taken: rows.map(({ ipv4Subnet }) => ipv4Subnet),
+    routes,
+    fallbacks,
+  })
   const ipv6 = chooseSubnet({ range: network.spec.ipv6Range, length: 64, taken: rows.map(({ ipv6Subnet }) => ipv6Subnet), routes })
   const values = {
     networkId: network.id,
@@ -75,7 +81,8 @@ export type HostState = { message: string; accepts: AcceptRule[] }
 
 /** Writes the state of a network on this host and with it the network's own status. */
 export async function setNetworkHostState(stores: Stores, lease: Fence, row: NetworkHostRow, state: HostState): Promise<void> {
-  const same = row.ready === (state.message === '') && row.message === state.message && JSON.stringify(row.accepts) === JSON.stringify(state.accepts)
+  const same =
+    row.ready === (state.message === '') && row.message === state.message && JSON.stringify(row.accepts) === JSON.stringify(state.accepts)
   if (same) return
   await stores.db.transaction('network.status', async (tx) => {
     const network = await stores.networks.lockById(tx, row.networkId)
@@ -94,7 +101,11 @@ export async function setNetworkHostState(stores: Stores, lease: Fence, row: Net
       message: broken ? `${broken.host}: ${broken.message}` : '',
       observedGeneration: BigInt(network.generation),
     })
-    const status = create(NetworkStatusSchema, { observedGeneration: BigInt(network.generation), conditions: [ready], hosts: all.map(onHostMessage) })
+    const status = create(NetworkStatusSchema, {
+      observedGeneration: BigInt(network.generation),
+      conditions: [ready],
+      hosts: all.map(onHostMessage),
+    })
     await stores.networks.updateStatus(tx, lease, network, status)
   })
 }

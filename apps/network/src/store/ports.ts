@@ -13,7 +13,6 @@ import type { PortWish } from '../domain/work.ts'
 import type { PortRow, Stores } from './stores.ts'
 import { type NetworkHostRow, networkHosts, ports } from './tables.ts'
 
-
 /** The owner's port; undefined when it has none. */
 export async function findPort({ db, ports: store }: Stores, { kind, id, slot }: Owner): Promise<PortRow | undefined> {
   const of = and(eq(ports.ownerKind, kind), eq(ports.ownerId, id), eq(ports.ownerSlot, slot))
@@ -26,7 +25,13 @@ export async function findPort({ db, ports: store }: Stores, { kind, id, slot }:
  *
  * @throws ResourceExhausted(`NO_FREE_ADDRESS`)
  */
-export async function insertPort(stores: Stores, place: NetworkHostRow, wish: PortWish, names: HostNames, random: RandomBytes): Promise<PortRow> {
+export async function insertPort(
+  stores: Stores,
+  place: NetworkHostRow,
+  wish: PortWish,
+  names: HostNames,
+  random: RandomBytes,
+): Promise<PortRow> {
   for (;;) {
     try {
       return await stores.db.transaction('network.port.record', (tx) => insert(tx, stores, place, wish, names, random))
@@ -37,7 +42,14 @@ export async function insertPort(stores: Stores, place: NetworkHostRow, wish: Po
   }
 }
 
-async function insert(tx: Tx, { ports: store }: Stores, place: NetworkHostRow, wish: PortWish, names: HostNames, random: RandomBytes): Promise<PortRow> {
+async function insert(
+  tx: Tx,
+  { ports: store }: Stores,
+  place: NetworkHostRow,
+  wish: PortWish,
+  names: HostNames,
+  random: RandomBytes,
+): Promise<PortRow> {
   const { project, owner, actor, uid, up, hostname } = wish
   const number = await lowestFree(tx, place)
   const extra = {
@@ -85,15 +97,24 @@ async function lowestFree(tx: Tx, { networkId, host, ipv4Subnet }: NetworkHostRo
 }
 
 /** Changes what is wanted of a port; the row as it is then. Undefined when it is gone. */
-export async function changePort({ db, ports: store }: Stores, id: string, actor: string, extra: Partial<PortRow['extra']>): Promise<PortRow | undefined> {
+export async function changePort(
+  { db, ports: store }: Stores,
+  id: string,
+  actor: string,
+  extra: Partial<PortRow['extra']>,
+): Promise<PortRow | undefined> {
   return db.transaction('network.port.want', async (tx) => {
     const row = await store.lockById(tx, id)
     return row && store.updateSpec(tx, row, { actor, extra })
   })
 }
 
-/** Writes what is so: `failure` empty means ready. */
-export async function setPortState(stores: Stores, lease: Fence, id: string, failure: string, up: boolean): Promise<PortRow | undefined> {
+/** What is so: `failure` empty means ready. `wantUp`, where given, is written down as wanted too. */
+export type PortState = { failure: string; up: boolean; wantUp?: boolean }
+
+/** Writes what is so; the row as it is then, undefined when it is gone. */
+export async function setPortState(stores: Stores, lease: Fence, id: string, state: PortState): Promise<PortRow | undefined> {
+  const { failure, up, wantUp } = state
   return stores.db.transaction('network.port.status', async (tx) => {
     const row = await stores.ports.lockById(tx, id)
     if (!row) return undefined
@@ -105,7 +126,7 @@ export async function setPortState(stores: Stores, lease: Fence, id: string, fai
       message: failure,
       observedGeneration: generation,
     })
-    const extra = up === row.extra.wantUp ? undefined : { wantUp: up }
+    const extra = wantUp === undefined || wantUp === row.extra.wantUp ? undefined : { wantUp }
     const status = create(PortStatusSchema, { ...row.status, up, conditions: [ready], observedGeneration: generation })
     return stores.ports.updateStatus(tx, lease, row, status, extra)
   })

@@ -1,0 +1,28 @@
+import { failedPrecondition } from '@berth/errors'
+import { type AuditService, FindingSide } from '@berth/proto/berth/audit/v1/audit_pb.ts'
+import type { ServiceImpl } from '@connectrpc/connect'
+import type { DriftSide } from '../domain/host-network.ts'
+import type { NetworkWork } from '../domain/work.ts'
+
+const sides: Record<DriftSide, FindingSide> = {
+  'host-only': FindingSide.HOST_ONLY,
+  'database-only': FindingSide.DATABASE_ONLY,
+  mismatch: FindingSide.MISMATCH,
+}
+
+/** The audit of this host's networking. */
+export function auditRoutes(work: NetworkWork): ServiceImpl<typeof AuditService> {
+  return {
+    async auditHost({ host }, ctx) {
+      if (host !== '' && host !== work.hostId) {
+        throw failedPrecondition('WRONG_HOST', `this is host ${work.hostId}`, { field: 'host', metadata: { host: work.hostId } })
+      }
+      const { drift, compared } = await work.audit(ctx.signal)
+      return {
+        host: work.hostId,
+        findings: drift.map((one) => ({ ...one, service: 'network', side: sides[one.side] })),
+        compared: Object.fromEntries(Object.entries(compared).map(([kind, count]) => [kind, BigInt(count)])),
+      }
+    },
+  }
+}

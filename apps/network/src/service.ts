@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { armFailpoints, createOperations, holdHost, type Lease, operationService, startRetention } from '@berth/controller'
+import { type Database, openDatabase } from '@berth/db'
+import { type Events, eventService, openEvents } from '@berth/events'
+import { createRunner, type Runner } from '@berth/host'
+import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
+import { EventService } from '@berth/proto/berth/event/v1/event_pb.ts'
+import { NetworkHostService } from '@berth/proto/berth/network/host/v1/network_host_pb.ts'
+import { NetworkService } from '@berth/proto/berth/network/v1/network_pb.ts'
+import { OperationService } from '@berth/proto/berth/operation/v1/operation_pb.ts'
+import { callerOf, serve, service, verifier } from '@berth/rpc'
+import { createLogger, createMetrics, type Logger, serveHealth } from '@berth/telemetry'
+import type { NetworkConfig } from './config.ts'
+import { reachableResolvers } from './domain/dnsmasq.ts'
+import { createGate } from './domain/gate.ts'
+import { dnsmasqServer } from './host/dns-server.ts'
+import { fileRecord } from './host/host-record.ts'
+import { hostSettingsKeeper } from './host/host-settings.ts'
+import { linuxNetwork } from './host/linux-network.ts'
+import { procSettings } from './host/sysctl.ts'
+import type { NetworkContext } from './loops/context.ts'
+import { startLoops } from './loops/start.ts'
+import { networkWork } from './loops/work.ts'
+import { auditRoutes } from './routes/audit.ts'
+import { hostNetworkRoutes } from './routes/host-network.ts'
+import { networkRoutes } from './routes/networks.ts'
+import { allotHostNames } from './store/host-names.ts'
+import { shelfOf } from './store/shelf.ts'
+import { openStores } from './store/stores.ts'
+
+const resolvFile = '/etc/resolv.conf'
+
+export type RunningNetwork = AsyncDisposable & {
+  port: number
+  healthPort: number
+  hostId: string
+  db: Database
+  /** Resolves when another process has taken this host over. */
+  lost: Promise<void>
+}
+
+/**
+ * Starts the service: serves once it holds the host. NATS may be away; a database that is away is waited for, with the health server up. Bridges, taps
+ * and DNS of an earlier run are found by their rows and go on.
+ *
+ * @param options.signal ends the wait
+ */
+export async function startService(
+  config: NetworkConfig,
+  options: { logger?: Logger; signal?: AbortSignal } = {},
+): Promise<RunningNetwork> {
+  const { dataDir, listen, failpointsFile } = config
+  const logger = options.logger ?? createLogger({ name: 'network', level: config.logLevel })
+  const signal = options.signal ?? new AbortController().signal
+  await using stack = new AsyncDisposableStack()
+
+  const db = stack.use(openDatabase({ url: config.databaseUrl, schema: 'network', prepare: config.databasePrepare }))
+  const metrics = createMetrics()
+  let holds = false
+  const ready = async () => ({ host: holds, database: await answers(db) })
+  const probes = stack.use(await serveHealth({ host: listen.host, port: listen.port && listen.port + 100, ready, metrics }))
+
+  const lease = stack.use(await holdHost({ db, dataDir, advertise: config.advertise, logger, signal }))
+  holds = true
+  const events = stack.use(openEvents({ db, natsUrl: config.natsUrl, logger }))
+  stack.use(startRetention({ db, events, logger }))
+  const operations = stack.use(createOperations({ db, events }))
+  const runner = stack.use(createRunner({ logger, title: 'berth-network-run' }))
+  armFailpoints({ file: failpointsFile, service: 'network' })
+
+  const context = await buildContext({ db, lease, runner, logger, root: path.join(dataDir, 'network') })
+  const work = networkWork(context)
+  metrics.read('berth_transactions_total', 'Committed transactions by purpose.', () => committed(db))
+  const server = stack.use(await serveAll(config, { db, events, operations, work, context }))
+  // After the server, so that they end before it drains.
+  stack.use(startLoops(context))
+  logger.info({ port: server.port, names: context.names.short }, 'listening')
+  const lost = new Promise<void>((resolve) => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
+  const running = stack.move()
+  return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+type Built = { db: Database; lease: Lease; runner: Runner; logger: Logger; root: string }
+
+async function buildContext({ db, lease, runner, logger, root }: Built): Promise<NetworkContext> {
+  const settings = procSettings()
+  return {
+    stores: openStores(db),
+    lease,
+    names: await allotHostNames(db, lease.hostId, randomBytes),
+    host: linuxNetwork({ runner, settings, hostSettings: hostSettingsKeeper(settings, path.join(root, 'settings.json')) }),
+    dns: dnsmasqServer({ runner, root, resolvFile }),
+    record: fileRecord(path.join(root, 'host-record.json')),
+    gate: createGate(),
+    random: randomBytes,
+    logger,
+    known: new Set(),
+    resolvers: async () => reachableResolvers(await readFile(resolvFile, 'utf8').catch(() => '')),
+  }
+}
+
+type Served = {
+  db: Database
+  events: Events
+  operations: ReturnType<typeof createOperations>
+  work: ReturnType<typeof networkWork>
+  context: NetworkContext
+}
+
+function serveAll({ dataDir, listen, gatewayAddress }: NetworkConfig, { events, operations, work, context }: Served) {
+  const { stores, logger } = context
+  const auth = verifier({
+    audience: 'network',
+    dataDir,
+    jwksUrl: `http://${gatewayAddress}/.well-known/jwks.json`,
+    cacheFile: path.join(dataDir, 'network', 'jwks.json'),
+  })
+  return serve({
+    name: 'network',
+    listen: `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`,
+    auth,
+    logger,
+    services: [
+      service(NetworkService, networkRoutes(shelfOf(stores.networks, events), shelfOf(stores.ports, events))),
+      service(NetworkHostService, hostNetworkRoutes(work)),
+      service(OperationService, operationService({ operations, callerOf })),
+      service(EventService, eventService({ events, callerOf })),
+      service(AuditService, auditRoutes(work)),
+    ],
+  })
+}
+
+async function answers(db: Database): Promise<boolean> {
+  return db.ping().then(
+    () => true,
+    () => false,
+  )
+}
+
+function committed(db: Database): Map<Record<string, string>, number> {
+  return new Map(Object.entries(db.metrics()).map(([purpose, { committed: count }]) => [{ purpose }, count]))
+}
