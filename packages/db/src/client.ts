@@ -20,6 +20,8 @@ export function createClient({ url, pool = 4, prepare = true, name = 'berth' }: 
     prepare,
     fetch_types: false,
     connect_timeout: 5,
+    // The driver's own grows to 20 s, and queries of that time hang: callers shall hear at once that the database is away.
+    backoff: () => 0.1 + 0.1 * Math.random(),
     onnotice: () => {},
     connection: { application_name: name },
   })

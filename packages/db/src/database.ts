@@ -118,7 +118,7 @@ export class Database implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listeners.clear()
-    await this.#client.end({ timeout: 5 })
+    await this.#client.end({ timeout: 1 })
   }
 }
 

@@ -65,8 +65,8 @@ export function openBroker({ url, name, logger, onMessage, onConnected }: Broker
   }
 
   async function arrived(made: NatsConnection): Promise<void> {
-    state = 'connected'
     await ensureStream(made).catch((error: unknown) => logger.warn({ err: error }, 'the stream BERTH cannot be made'))
+    state = 'connected'
     onConnected()
   }
 

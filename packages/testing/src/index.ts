@@ -1,6 +1,7 @@
 export { type TestDatabase, testDatabase } from './database.ts'
 export type { SharedPostgres } from './global-setup.ts'
 export { home } from './home.ts'
+export { testIdentity } from './identity.ts'
 export { childProcesses, leakCheck, openHandles } from './leaks.ts'
 export { type TestNats, testNats } from './nats.ts'
 export { makeTempDir, tempDir } from './temp-dir.ts'

@@ -16,7 +16,7 @@ export function parseFilter(filter: string, allowed: readonly string[]): Term[] 
     const match = term.exec(text.trim())
     const field = match?.[1]
     if (match === null || field === undefined) throw bad(`cannot read “${text.trim()}”: write field=value, joined by “ and ”`)
-    if (!allowed.includes(field.split('.')[0] ?? '') || field.includes('.') !== field.startsWith('label.'))
+    if (!allowed.includes(field.split('.')[0] ?? '') || field.includes('.') !== (field.split('.')[0] === 'label'))
       throw bad(`unknown field “${field}”: one of ${allowed.map((name) => (name === 'label' ? 'label.<key>' : name)).join(', ')}`)
     return { field, value: match[2] ?? match[3] ?? '' }
   })

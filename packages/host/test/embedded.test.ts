@@ -1,0 +1,71 @@
+import { statSync, chmodSync } from 'node:fs'
+import path from 'node:path'
+import { createClient } from '@berth/db'
+import { home, tempDir } from '@berth/testing'
+import { expect, it } from 'vitest'
+import { startEmbeddedNats, startEmbeddedPostgres } from '../src/embedded/index.ts'
+import { isAlive } from '../src/index.ts'
+
+it('keeps what was committed over a stop, adopts what runs, and asks for the password', async () => {
+  using data = tempDir('embedded')
+  const options = { dataDir: data.path, home, tieToParent: true }
+  const first = await startEmbeddedPostgres(options)
+  const adopted = await startEmbeddedPostgres(options)
+  expect(adopted).toMatchObject({ adopted: true, identity: first.identity, url: first.url })
+  const client = createClient({ url: first.url, pool: 1 })
+  await client.unsafe('create table kept (a int)')
+  await client.unsafe('insert into kept values (7)')
+  const [row] = await client`select current_setting('fsync') as fsync, current_setting('listen_addresses') as listen`
+  expect(row).toEqual({ fsync: 'on', listen: '' })
+  await client.end()
+  const url = new URL(first.url)
+  url.password = 'wrong'
+  const stranger = createClient({ url: url.href, pool: 1 })
+  await expect(stranger`select 1`).rejects.toMatchObject({ code: '28P01' })
+  await stranger.end({ timeout: 1 })
+  await first.stop()
+  expect(isAlive(first.identity)).toBe(false)
+  const second = await startEmbeddedPostgres(options)
+  expect(second.adopted).toBe(false)
+  const again = createClient({ url: second.url, pool: 1 })
+  expect(await again`select a from kept`).toEqual([{ a: 7 }])
+  await again.end()
+  process.kill(second.identity.pid, 'SIGKILL')
+  await second.stop()
+  const third = await startEmbeddedPostgres(options)
+  const last = createClient({ url: third.url, pool: 1 })
+  expect(await last`select a from kept`).toEqual([{ a: 7 }])
+  await last.end()
+  await third.stop()
+  for (const secret of ['postgres/password', 'postgres/log']) expect(statSync(path.join(data.path, secret)).mode & 0o077).toBe(0)
+})
+
+it('listens on loopback when it is given a port', async () => {
+  using data = tempDir('embedded')
+  const port = 20_000 + (process.pid % 20_000)
+  const server = await startEmbeddedPostgres({ dataDir: data.path, home, port, fast: true, tieToParent: true })
+  const { username, password } = new URL(server.url)
+  const client = createClient({ url: `postgres://${username}:${password}@127.0.0.1:${port}/postgres`, pool: 1 })
+  expect(await client`select 1 as one`).toEqual([{ one: 1 }])
+  await client.end()
+  await server.stop()
+})
+
+it('names the folder that other users cannot pass', async () => {
+  using data = tempDir('embedded')
+  const inner = path.join(data.path, 'a/b')
+  chmodSync(data.path, 0o700)
+  const start = startEmbeddedPostgres({ dataDir: inner, home })
+  if (process.getuid?.() === 0) await expect(start).rejects.toThrow(data.path)
+  else await (await start).stop()
+})
+
+it('runs nats-server with JetStream for whoever knows the password, and adopts it', async () => {
+  using data = tempDir('embedded')
+  const options = { dataDir: data.path, home, tieToParent: true }
+  const first = await startEmbeddedNats(options)
+  expect(await startEmbeddedNats(options)).toMatchObject({ adopted: true, identity: first.identity, url: first.url })
+  expect(statSync(path.join(data.path, 'nats/nats.conf')).mode & 0o077).toBe(0)
+  await first.stop()
+  expect(isAlive(first.identity)).toBe(false)
+})
