@@ -63,8 +63,9 @@ export async function world(environment: Record<string, string> = {}) {
       return (server as InstanceServer).hypervisor as Recorder
     },
     /** The operation once it has ended, with its state's name. */
-    async ended(operation: Operation | undefined, timeoutMs = 20_000) {
-      const { operation: found } = await current().operations.waitOperation({ id: operation?.id ?? '', timeout: durationFromMs(timeoutMs) })
+    async ended(operation: Operation | string | undefined, timeoutMs = 20_000) {
+      const id = typeof operation === 'string' ? operation : (operation?.id ?? '')
+      const { operation: found } = await current().operations.waitOperation({ id, timeout: durationFromMs(timeoutMs) })
       const name = Object.entries(OperationState).find(([, value]) => value === found?.state)?.[0] ?? ''
       return { ...found, stateName: name, reason: reasonOf(found) }
     },

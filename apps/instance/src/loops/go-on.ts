@@ -1,6 +1,6 @@
 import { again, defineSteps, type Next, type ReconcileContext, settled } from '@berth/controller'
 import type { OperationRow } from '@berth/db'
-import { agentDeadline, isRunning, tellAgent, tellAgentMissing, tellRunning, tellWorkload } from '../domain/status.ts'
+import { agentDeadline, type InstanceStatus, isRunning, tellAgent, tellAgentMissing, tellRunning, tellWorkload } from '../domain/status.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import { allOrFirstError } from './all.ts'
 import { holderOf, nicSlot } from './bring-up.ts'
@@ -9,7 +9,7 @@ import type { Living } from './living.ts'
 import type { Observed } from './observe.ts'
 import { write } from './settle.ts'
 
-const names = ['boot', 'port', 'running', 'ready'] as const
+const names = ['boot', 'port', 'running', 'agent'] as const
 const steps = { create: defineSteps('instance.create', names), start: defineSteps('instance.start', names) }
 
 /** A session that is lost is opened again by its keeper; only one that stays away is told. */
@@ -31,15 +31,21 @@ export async function goOn(ctx: InstanceContext, what: GoOn): Promise<Next> {
     if (operationId) ctx.operations.progress(operationId, { stage: 'AGENT', done: 0, total: 0, unit: '' })
     await step('running', run.signal, () => write(ctx, row, run, observed, 'instance.running'))
   }
-  const { view } = living.agents
-  if (view.info && view.agent) tellAgent(status, view.info, Date.now())
-  if (view.workload) tellWorkload(status, view.workload, Date.now())
-  const leftMs = view.agent ? 0 : patience(ctx, observed, view.missingSinceMs)
+  const leftMs = living.agents.view.agent ? 0 : patience(ctx, observed, living.agents.view.missingSinceMs)
   if (leftMs > 0) return again(leftMs)
-  if (!view.agent) tellAgentMissing(status, Date.now())
+  if (operationId) await step('agent', run.signal, async () => tellGuest(status, living))
+  else tellGuest(status, living)
   ctx.admission.leave(row.id)
-  await step('ready', run.signal, () => write(ctx, row, run, observed, 'instance.ready', { at: 'running' }))
+  // What failed after this could no longer fail the operation: it is the last step and has no name.
+  await write(ctx, row, run, observed, 'instance.ready', { at: 'running' })
   return settled()
+}
+
+/** What agent and workload say, or that nobody says anything. */
+function tellGuest(status: InstanceStatus, { agents: { view } }: Living): void {
+  if (view.agent && view.info) tellAgent(status, view.info, Date.now())
+  else tellAgentMissing(status, Date.now())
+  if (view.workload) tellWorkload(status, view.workload, Date.now())
 }
 
 /** Milliseconds until a missing agent is told: longer after a boot than after the loss of a session. */

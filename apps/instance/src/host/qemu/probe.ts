@@ -54,7 +54,7 @@ async function boot(
     if (error.failure === 'timeout')
       return { accelerator: 'tcg', reason: `a guest on KVM did not reach init within ${bootMs / 1000} s${await moduleHint()}` }
     if (error.failure === 'aborted') throw error
-    return { accelerator: 'tcg', reason: `a guest on KVM did not run: ${lastLine(error.stderr)}${await moduleHint()}` }
+    return { accelerator: 'tcg', reason: `a guest on KVM did not run: ${firstLine(error.stderr)}${await moduleHint()}` }
   }
 }
 
@@ -76,8 +76,9 @@ async function moduleHint(): Promise<string> {
   return pvm ? ' (the host has kvm_pvm, which runs no unmodified kernel)' : ''
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.slice(0, 300) ?? ''
+/** What QEMU says first is why; what follows is how it fell. */
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0]?.slice(0, 300) ?? ''
 }
 
 async function readKept(file: string): Promise<Kept | undefined> {
