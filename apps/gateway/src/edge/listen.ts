@@ -61,16 +61,17 @@ function tellApart(socket: Socket, decide: (isHttp2: boolean) => void): void {
   let head = Buffer.alloc(0)
   const timer = setTimeout(() => socket.destroy(), prefaceMs)
   socket.once('close', () => clearTimeout(timer))
-  const onReadable = (): void => {
-    for (let chunk: Buffer | null = socket.read(); chunk; chunk = socket.read()) head = Buffer.concat([head, chunk])
-    if (head.length === 0) return
+  const onData = (chunk: Buffer): void => {
+    head = Buffer.concat([head, chunk])
     const isHttp2 = head.subarray(0, 3).toString('latin1') === 'PRI'
     // “P” may also begin POST, PUT or PATCH: three bytes decide.
     if (!isHttp2 && head[0] === 0x50 && head.length < 3) return
-    socket.off('readable', onReadable)
+    socket.off('data', onData)
     clearTimeout(timer)
+    socket.pause()
     socket.unshift(head)
     decide(isHttp2)
+    process.nextTick(() => socket.resume())
   }
-  socket.on('readable', onReadable)
+  socket.on('data', onData)
 }
