@@ -44,7 +44,7 @@ describe('volumes of a project', () => {
     expect((await api.volumes.listVolumes({ filter: 'state=READY' })).volumes.map(({ name }) => name)).toContain('data')
     const { operation, volume: going } = await api.volumes.deleteVolume({ id })
     expect(going?.deleteTime).toBeDefined()
-    expect(await api.ended(operation)).toMatchObject({ state: done, kind: 'volume.delete', attempts: 0 })
+    expect(await api.ended(operation)).toMatchObject({ state: done, kind: 'volume.delete', attempts: 1 })
     await expect(api.volumes.getVolume({ id })).rejects.toMatchObject({ code: 'NOT_FOUND', reason: 'VOLUME_NOT_FOUND' })
     expect(files()).not.toContain(`${id}.raw`)
   })

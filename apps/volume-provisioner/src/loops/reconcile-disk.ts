@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Next, type Operations, type ReconcileContext, settled } from '@berth/controller'
+import { again, type Next, type Operations, type ReconcileContext, settled } from '@berth/controller'
 import type { Database, OperationRow } from '@berth/db'
 import { cancelled, isBerthError } from '@berth/errors'
 import { accessFor } from '../domain/access.ts'
@@ -84,8 +84,10 @@ function statusOf(row: Disk, outcome: Outcome, attachments: Held[]): Disk['statu
   return isDeepStrictEqual(quiet, status) ? status : ready
 }
 
-/** A creation that failed or was cancelled leaves nothing but its operation. */
+/** A creation that failed or was cancelled leaves nothing but its operation; one that has been recorded meanwhile stands. */
 async function undo(loop: DiskLoop, row: Disk, ctx: ReconcileContext, create: OperationRow, error: unknown): Promise<Next> {
+  const now = await loop.store.byId(row.id)
+  if (!now || wasReady(now.status)) return again(0)
   await loop.backend.remove(row.id)
   await loop.db.transaction('volume.undo', async (tx) => {
     await forgetDisks(tx, [row.id])
@@ -97,12 +99,15 @@ async function undo(loop: DiskLoop, row: Disk, ctx: ReconcileContext, create: Op
 
 /** Nobody may open the file any more before its bytes go, and the row goes last: as long as there is something, something names it. */
 async function release({ db, store, backend, operations }: DiskLoop, row: Disk, ctx: ReconcileContext): Promise<Next> {
-  const { signal } = ctx
-  await releaseStep('revoke', signal, async () => {
+  // Not ended by cancel or delete: this is what they lead to.
+  const { lifetime } = ctx
+  const asked = ctx.operations.find(({ kind }) => kind === 'volume.delete')
+  if (asked) await db.transaction('volume.begin', (tx) => operations.begin(tx, asked.id))
+  await releaseStep('revoke', lifetime, async () => {
     if (await backend.find(row.id)) await backend.setAccess(row.id, accessFor([]))
   })
-  await releaseStep('remove', signal, () => backend.remove(row.id))
-  await releaseStep('forget', signal, () =>
+  await releaseStep('remove', lifetime, () => backend.remove(row.id))
+  await releaseStep('forget', lifetime, () =>
     db.transaction(`${store.kind}.forget`, async (tx) => {
       await forgetDisks(tx, [row.id])
       await store.remove(tx, ctx.lease, row)
