@@ -53,17 +53,12 @@ function fold(status: InstanceStatus, event: VmEvent, run: VmEvent[], circumstan
       setCondition(status, { type: 'Ready', holds: false, reason: 'GUEST_REBOOTED' }, event.timeMs)
       return
     case 'held':
-      status.state = InstanceState.PAUSED
-      setCondition(
-        status,
-        { type: 'Running', holds: false, reason: 'VMM_HELD', message: `signal ${event.signal} holds the VMM` },
-        event.timeMs,
-      )
-      return
+      return held(status, 'VMM_HELD', `signal ${event.signal} holds the VMM`, event.timeMs)
+    case 'paused':
+      return held(status, 'PAUSED', 'the VMM holds the guest', event.timeMs)
     case 'continued':
-      status.state = InstanceState.RUNNING
-      setCondition(status, { type: 'Running', holds: true, reason: 'RUNNING' }, event.timeMs)
-      return
+    case 'resumed':
+      return goesOn(status, event.timeMs)
     case 'powered-off':
       status.state = InstanceState.SHUTDOWN
       return
@@ -73,6 +68,19 @@ function fold(status: InstanceStatus, event: VmEvent, run: VmEvent[], circumstan
     case 'adopted':
       return
   }
+}
+
+/** A VM that has not run yet, or runs no more, is not held. */
+function held(status: InstanceStatus, reason: string, message: string, timeMs: number): void {
+  if (status.state !== InstanceState.RUNNING) return
+  status.state = InstanceState.PAUSED
+  setCondition(status, { type: 'Running', holds: false, reason, message }, timeMs)
+}
+
+function goesOn(status: InstanceStatus, timeMs: number): void {
+  if (status.state !== InstanceState.PAUSED) return
+  status.state = InstanceState.RUNNING
+  setCondition(status, { type: 'Running', holds: true, reason: 'RUNNING' }, timeMs)
 }
 
 function ended(status: InstanceStatus, event: Exited, reason: ExitReason): void {

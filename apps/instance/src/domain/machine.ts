@@ -42,7 +42,7 @@ export type VmmProcess = { pid: number; startTicks: number }
 /** One entry of a VM's journal: what happened to it, whoever was alive to see it. */
 export type VmEvent = { seq: number; timeMs: number } & (
   | { kind: 'started'; pid: number; startTicks: number; hostBootId: string }
-  | { kind: 'reset' | 'panicked' | 'powered-off' | 'continued' }
+  | { kind: 'reset' | 'panicked' | 'powered-off' | 'continued' | 'paused' | 'resumed' }
   | { kind: 'held'; signal: number }
   | { kind: 'adopted'; shimPid: number }
   | { kind: 'exited'; known: boolean; code: number; signal: number; outOfMemory: boolean; startFailed: boolean; message: string }

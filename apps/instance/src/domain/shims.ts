@@ -2,7 +2,7 @@ import type { VmEvent, VmmProcess, VmPlace } from './machine.ts'
 import type { ConsolePiece, ConsoleRange } from './ports.ts'
 
 /** Where a descriptor of the VMM comes from. */
-export type LaunchDescriptor = { name: string } & ({ kind: 'tap'; tap: string } | { kind: 'listen'; path: string } | { kind: 'pair' })
+export type LaunchDescriptor = { name: string } & ({ kind: 'tap'; tap: string } | { kind: 'listen'; path: string })
 
 /** What a shim starts. */
 export type Launch = {

@@ -9,8 +9,6 @@ import { agentOver } from './agent.ts'
 /** Longest message an agent may send; its own limit for output is 64 KiB. */
 const longestMessage = 1024 * 1024
 const ping = { pingIntervalMs: 5_000, pingTimeoutMs: 5_000, pingIdleConnection: true }
-/** An agent that is not up yet leaves a session unanswered; it is asked again on the same session. */
-const firstAnswerMs = 1_000
 
 /**
  * A session with the agent at the other end of a byte stream: HTTP/2 with pings, since the stream tells no ends. Answers when the agent has.
@@ -19,12 +17,13 @@ const firstAnswerMs = 1_000
  */
 export async function dialAgent(stream: Duplex, signal: AbortSignal): Promise<Agent> {
   const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()))
-  const agent = agentOver(createClient(AgentService, transportOver(stream)), { closed, close: () => void stream.destroy() })
+  const client = createClient(AgentService, transportOver(stream))
   try {
-    await agent.info(AbortSignal.any([signal, AbortSignal.timeout(firstAnswerMs)]))
-    return agent
+    // The guest may still be booting: its answer comes the moment it is up, so there is no shorter limit than the caller's.
+    await client.getInfo({}, { signal, timeoutMs: 0 })
+    return agentOver(client, { closed, close: () => void stream.destroy() })
   } catch (error) {
-    agent.close()
+    stream.destroy()
     throw unavailable('AGENT_NOT_READY', 'the guest agent does not answer yet', { cause: error })
   }
 }

@@ -29,6 +29,8 @@ export function toVmEvent(entry: JournalEntry): VmEvent | undefined {
     case 'reset':
     case 'panicked':
     case 'continued':
+    case 'paused':
+    case 'resumed':
       return { ...base, kind: event.case }
     case 'poweredOff':
       return { ...base, kind: 'powered-off' }

@@ -29,6 +29,5 @@ export function launchFile({ place, epoch, argv, descriptors, console, monitor, 
 function toWire(descriptor: LaunchDescriptor): WireDescriptor {
   const { name } = descriptor
   if (descriptor.kind === 'tap') return { name, source: { case: 'tap', value: descriptor.tap } }
-  if (descriptor.kind === 'listen') return { name, source: { case: 'listen', value: descriptor.path } }
-  return { name, source: { case: 'pair', value: true } }
+  return { name, source: { case: 'listen', value: descriptor.path } }
 }

@@ -40,11 +40,11 @@ test('the command line of a machine is exactly this', () => {
     -kernel /data/image/kernels/k/vmlinux
     -initrd /data/image/kernels/k/initramfs
     -append console=ttyS0 quiet panic=1
-    -chardev socket,id=monitor-shim,fd={fd:qmp}
+    -chardev socket,id=monitor-shim,fd={fd:qmp},server=on,wait=off
     -mon chardev=monitor-shim,mode=control
     -chardev socket,id=monitor-service,fd={fd:vmm},server=on,wait=off
     -mon chardev=monitor-service,mode=control
-    -chardev socket,id=console,fd={fd:console}
+    -chardev socket,id=console,fd={fd:console},server=on,wait=off
     -serial chardev:console
     -device virtio-serial-pci,id=vser,max_ports=31
     -device pvpanic-pci

@@ -23,9 +23,9 @@ export function qemuArguments(machine: Machine, accelerator: Accelerator, binary
     ...['-cpu', accelerator === 'kvm' ? 'host' : 'max', '-smp', `${machine.vcpus}`, '-m', `${machine.memoryBytes / mebibyte}M`],
     ...['-action', 'reboot=reset,shutdown=poweroff,panic=shutdown', '-rtc', 'base=utc,clock=host'],
     ...['-kernel', machine.kernelPath, '-initrd', machine.initramfsPath, '-append', machine.kernelCommandLine],
-    ...monitor('shim', `fd={fd:${descriptor.shimMonitor}}`),
-    ...monitor('service', `fd={fd:${descriptor.monitor}},server=on,wait=off`),
-    ...['-chardev', `socket,id=console,fd={fd:${descriptor.console}}`, '-serial', 'chardev:console'],
+    ...monitor('shim', descriptor.shimMonitor),
+    ...monitor('service', descriptor.monitor),
+    ...['-chardev', listening('console', descriptor.console), '-serial', 'chardev:console'],
     ...['-device', 'virtio-serial-pci,id=vser,max_ports=31', '-device', 'pvpanic-pci'],
     ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
     ...machine.disks.flatMap(disk),
@@ -35,8 +35,13 @@ export function qemuArguments(machine: Machine, accelerator: Accelerator, binary
 
 const mebibyte = 1024 * 1024
 
-function monitor(id: string, socket: string): string[] {
-  return ['-chardev', `socket,id=monitor-${id},${socket}`, '-mon', `chardev=monitor-${id},mode=control`]
+/** All three are sockets that the shim has bound: whoever comes after it, or after the service, connects again. */
+function listening(id: string, name: string): string {
+  return `socket,id=${id},fd={fd:${name}},server=on,wait=off`
+}
+
+function monitor(id: string, name: string): string[] {
+  return ['-chardev', listening(`monitor-${id}`, name), '-mon', `chardev=monitor-${id},mode=control`]
 }
 
 /** JSON instead of QEMU's comma lists: a path is data there, whatever it holds. */

@@ -83,8 +83,8 @@ function launchOf(machine: Machine, accelerator: Accelerator, binary: string): L
     epoch: machine.epoch,
     argv: qemuArguments(machine, accelerator, binary),
     descriptors: [
-      { name: descriptor.console, kind: 'pair' },
-      { name: descriptor.shimMonitor, kind: 'pair' },
+      { name: descriptor.console, kind: 'listen', path: path.join(machine.runDir, 'console.sock') },
+      { name: descriptor.shimMonitor, kind: 'listen', path: path.join(machine.runDir, 'shim-vmm.sock') },
       { name: descriptor.monitor, kind: 'listen', path: monitorPath(machine) },
       ...machine.nics.map(({ tap }, index) => ({ name: tapDescriptor(index), kind: 'tap' as const, tap })),
     ],
