@@ -56,8 +56,7 @@ describe('pulling', () => {
     expect(readdirSync(join(tree, 'etc'))).toEqual(['motd'])
     expect(readlinkSync(join(tree, 'bin/sh'))).toBe('busybox')
     expect(lstatSync(join(tree, 'setuid'))).toMatchObject({ uid: 7, gid: 8, mtimeMs: 5000 })
-    // fsck.erofs drops setuid when it extracts.
-    expect(execFileSync('dump.erofs', ['--path=/setuid', root], { encoding: 'utf8' })).toMatch(/Access: 4755/)
+    expect(modeIn(root, '/setuid')).toBe(0o104755)
     expect(lstatSync(join(tree, 'etc/motd')).mtimeMs).toBe(1_600_000_000_000)
     const sha = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
     expect(sha(join(tree, 'bin/busybox'))).toBe(
@@ -155,4 +154,12 @@ async function imageOf(reference: string) {
   const found = images.find((image) => image.spec?.reference === reference && !image.deleteTime)
   if (!found) throw new Error(`no image of ${reference}`)
   return found
+}
+
+/** The mode as it stands in the image: erofs-utils of this age neither extract nor print setuid. */
+function modeIn(root: string, path: string): number {
+  const nid = Number(/NID: ([0-9]+)/.exec(execFileSync('dump.erofs', [`--path=${path}`, root], { encoding: 'utf8' }))?.[1])
+  const bytes = readFileSync(root)
+  const inodes = bytes.readUInt32LE(1024 + 40) << (bytes[1024 + 12] ?? 0)
+  return bytes.readUInt16LE(inodes + nid * 32 + 4)
 }
