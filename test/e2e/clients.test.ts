@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { InstanceService } from '@berth/proto/berth/instance/v1/instance_pb.ts'
@@ -11,6 +11,8 @@ import {
   GetInstanceResponseSchema,
   ListInstancesRequestSchema,
   ListInstancesResponseSchema,
+  WatchInstancesRequestSchema,
+  WatchInstancesResponseSchema,
 } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { ErrorInfoSchema } from '@berth/proto/google/rpc/error_details_pb.ts'
 import { StatusSchema } from '@berth/proto/google/rpc/status_pb.ts'
@@ -82,6 +84,22 @@ describe('one port serves every kind of client: each lists, watches and gets the
       reason: 'INSTANCE_NOT_FOUND',
       domain: 'berth.dev',
     })
+    const stop = new AbortController()
+    const watched = new Promise<number>((resolve, reject) => {
+      const parse = (bytes: Buffer) => fromBinary(WatchInstancesResponseSchema, bytes)
+      const bytes = Buffer.from(toBinary(WatchInstancesRequestSchema, create(WatchInstancesRequestSchema)))
+      const stream = client.makeServerStreamRequest(
+        '/berth.instance.v1.InstanceService/WatchInstances',
+        Buffer.from,
+        parse,
+        bytes,
+        metadata,
+      )
+      stop.signal.addEventListener('abort', () => stream.cancel())
+      stream.on('error', reject).once('data', (answer: { type: number }) => resolve(answer.type))
+    })
+    expect(await watched).toBe(4)
+    stop.abort()
     client.close()
   })
 
@@ -96,7 +114,12 @@ describe('one port serves every kind of client: each lists, watches and gets the
       JSON.stringify({ id: MISSING }),
       `${base}/berth.instance.v1.InstanceService/GetInstance`,
     ]).catch((error: { stderr: string }) => error)
-    expect(failed.stderr).toContain('INSTANCE_NOT_FOUND')
+    expect(debugReason(JSON.parse(failed.stderr ?? '') as Record<string, unknown>)).toBe('INSTANCE_NOT_FOUND')
+    const watching = spawn(buf, [...args, `${base}/berth.volume.v1.VolumeService/WatchVolumes`], { stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    for await (const chunk of watching.stdout) if ((said += String(chunk)).includes('TYPE_BOOKMARK')) break
+    watching.kill()
+    expect(said).toContain(id)
   })
 })
 

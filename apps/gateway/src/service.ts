@@ -1,4 +1,4 @@
-import { type Database, openDatabase } from '@berth/db'
+import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { invalidArgument, unavailable } from '@berth/errors'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { EventService } from '@berth/proto/berth/event/v1/event_pb.ts'
@@ -57,6 +57,7 @@ export async function startService(config: GatewayConfig, options: { logger?: Lo
   rpc.warmValidation(own.map(({ desc }) => desc))
 
   const metrics = createMetrics()
+  showTransactions(metrics, db)
   const health = new rpc.HealthState(descs.map(({ typeName }) => typeName))
   const drain = new AbortController()
   const force = new AbortController()

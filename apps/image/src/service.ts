@@ -1,5 +1,5 @@
 import { armFailpoints, controller, createOperations, holdHost, type Lease, operationService, startRetention } from '@berth/controller'
-import { type Database, openDatabase } from '@berth/db'
+import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { type Events, eventService, openEvents } from '@berth/events'
 import { createRunner } from '@berth/host'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
@@ -90,6 +90,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
     }),
   )
   const metrics = createMetrics()
+  showTransactions(metrics, db)
   const ready = async () => ({ database: await reachable(db), broker: brokerUp(events) })
   const health = stack.use(await serveHealth({ host, port: port === 0 ? 0 : port + 100, ready, metrics }))
 

@@ -1,7 +1,7 @@
 import { availableParallelism, hostname, totalmem } from 'node:os'
 import path from 'node:path'
 import { admission, armFailpoints, controller, createOperations, holdHost, operationService, startRetention } from '@berth/controller'
-import { type Database, openDatabase } from '@berth/db'
+import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { eventService, openEvents } from '@berth/events'
 import { bootId } from '@berth/host'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
@@ -60,7 +60,9 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   const events = stack.use(openEvents({ db, natsUrl: config.natsUrl, logger }))
   let held = false
   const ready = async () => ({ database: await answers(db.ping()), host: held })
-  const health = stack.use(await serveHealth({ host: config.listen.host, port: config.healthPort, ready, metrics: createMetrics() }))
+  const metrics = createMetrics()
+  showTransactions(metrics, db)
+  const health = stack.use(await serveHealth({ host: config.listen.host, port: config.healthPort, ready, metrics }))
   const lease = stack.use(await holdHost({ db, dataDir: config.dataDir, service: 'instance', advertise: config.advertise, logger, signal }))
   armFailpoints({ file: config.failpointsFile, service: 'instance' })
   const operations = stack.use(createOperations({ db, events }))

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { armFailpoints, createOperations, holdHost, type Lease, operationService, startRetention } from '@berth/controller'
-import { type Database, openDatabase } from '@berth/db'
+import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { type Events, eventService, openEvents } from '@berth/events'
 import { createRunner, type Runner } from '@berth/host'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
@@ -72,7 +72,7 @@ export async function startService(
 
   const context = await buildContext({ db, lease, runner, logger, root: path.join(dataDir, 'network') })
   const work = networkWork(context)
-  metrics.read('berth_transactions_total', 'Committed transactions by purpose.', () => committed(db))
+  showTransactions(metrics, db)
   const server = stack.use(await serveAll(config, { db, events, operations, work, context }))
   // After the server, so that they end before it drains.
   stack.use(startLoops(context))
@@ -137,8 +137,4 @@ async function answers(db: Database): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-function committed(db: Database): Map<Record<string, string>, number> {
-  return new Map(Object.entries(db.metrics()).map(([purpose, { committed: count }]) => [{ purpose }, count]))
 }

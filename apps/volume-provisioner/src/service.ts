@@ -1,6 +1,7 @@
 import path from 'node:path'
+import { formatHostPort } from '@berth/config'
 import { armFailpoints, controller, createOperations, holdHost, operationService, startRetention } from '@berth/controller'
-import { type Database, openDatabase } from '@berth/db'
+import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { eventService, openEvents } from '@berth/events'
 import { createRunner } from '@berth/host'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
@@ -86,7 +87,7 @@ export async function startService(
   }
   const volumes = publicVolumes({ db, lease, pool })
   const watch: Parameters<typeof volumeRoutes>[0]['watch'] = (request) => events.watchResources(volumeStore(db), request)
-  metrics.read('berth_transactions_total', 'Committed transactions by purpose.', () => committed(db))
+  showTransactions(metrics, db)
 
   const auth = verifier({
     audience: 'volume',
@@ -97,7 +98,7 @@ export async function startService(
   const server = stack.use(
     await serve({
       name: 'volume',
-      listen: `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`,
+      listen: formatHostPort(listen),
       auth,
       logger,
       services: [
@@ -120,8 +121,4 @@ async function answers(db: Database): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-function committed(db: Database): Map<Record<string, string>, number> {
-  return new Map(Object.entries(db.metrics()).map(([purpose, { committed: count }]) => [{ purpose }, count]))
 }

@@ -40,4 +40,5 @@ export {
   type StageTimes,
 } from './tables/common.ts'
 export { type ResourceRow, type ResourceTable, resourceTable } from './tables/resource.ts'
+export { showTransactions } from './transaction-metric.ts'
 export { type Accepted, type Decision, type ResourceVerbs, resourceVerbs } from './verbs.ts'
