@@ -4,6 +4,7 @@ import { pgSchema } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { createClient } from './client.ts'
 import { codeOf, isConflict, translate } from './failures.ts'
+import { preparing } from './prepared.ts'
 import { type CommonTables, commonTables } from './tables/common.ts'
 
 export type Queries = PostgresJsDatabase
@@ -26,7 +27,8 @@ export type Change = { kind: string; id: string; project: string; verb: string; 
 
 export type TransactionCounts = Record<string, { committed: number; rolledBack: number; retried: number }>
 
-type Pending = { database: Database; changes: Change[]; after: (() => void)[] }
+type NewNotice = CommonTables['outbox']['$inferInsert']
+type Pending = { database: Database; changes: Change[]; notices: NewNotice[]; after: (() => void)[] }
 const pendingOf = new WeakMap<object, Pending>()
 
 const attempts = 4
@@ -45,7 +47,7 @@ export class Database implements AsyncDisposable {
     this.service = schema
     this.tables = commonTables(pgSchema(schema))
     this.#client = createClient({ url, pool, prepare, name: `berth-${schema}` })
-    this.queries = drizzle({ client: this.#client })
+    this.queries = drizzle({ client: prepare === false ? this.#client : preparing(this.#client) })
   }
 
   /**
@@ -57,11 +59,13 @@ export class Database implements AsyncDisposable {
   async transaction<T>(purpose: string, run: (tx: Tx) => Promise<T>): Promise<T> {
     const count = (this.#counts[purpose] ??= { committed: 0, rolledBack: 0, retried: 0 })
     for (let attempt = 1; ; attempt += 1) {
-      const pending: Pending = { database: this, changes: [], after: [] }
+      const pending: Pending = { database: this, changes: [], notices: [], after: [] }
       try {
-        const result = await this.queries.transaction((tx) => {
+        const result = await this.queries.transaction(async (tx) => {
           pendingOf.set(tx, pending)
-          return run(tx)
+          const answer = await run(tx)
+          if (pending.notices.length > 0) await tx.insert(this.tables.outbox).values(pending.notices)
+          return answer
         })
         count.committed += 1
         this.#announce(pending)
@@ -137,8 +141,9 @@ export function afterCommit(tx: Tx, run: () => void): void {
   pending(tx).after.push(run)
 }
 
-/** Notes a change that listeners hear of after the commit. */
-export function noteChange(tx: Tx, change: Change): void {
+/** Puts a notice into the outbox, in one statement with all others at the end of the transaction, and tells listeners after the commit. */
+export function addNotice(tx: Tx, notice: NewNotice, change: Change): void {
+  pending(tx).notices.push(notice)
   pending(tx).changes.push(change)
 }
 

@@ -6,7 +6,6 @@ export {
   databaseOf,
   type DatabaseOptions,
   type Executor,
-  noteChange,
   openDatabase,
   type Queries,
   type TransactionCounts,

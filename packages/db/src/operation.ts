@@ -14,24 +14,26 @@ export type Accept = {
   resource: { id: string; name: string; project: string; host: string }
   actor: string
   priority?: keyof typeof OperationPriority
+  /** Default: a new one. */
+  id?: string
 }
 
 /** Records that work was asked for: an operation, PENDING. Call it in the transaction that changes the resource. */
-export async function accept(tx: Tx, { kind, resource, actor, priority = 'DEFAULT' }: Accept): Promise<OperationRow> {
+export async function accept(tx: Tx, { kind, resource, actor, priority = 'DEFAULT', id: given }: Accept): Promise<OperationRow> {
   const db = databaseOf(tx)
-  const id = newId(operationPrefix(db.service))
+  const id = given ?? newId(operationPrefix(db.service))
   const { id: resourceId, name: resourceName, project, host } = resource
   const rows = await tx
     .insert(db.tables.operations)
     .values({ id, project, kind, resourceId, resourceName, actor, host, priority })
     .returning()
   const row = rows[0] as OperationRow
-  await noteOperations(tx, [row], 'created')
+  noteOperations(tx, [row], 'created')
   return row
 }
 
 /** Writes the outbox rows of changed operations. */
-export async function noteOperations(tx: Tx, rows: OperationRow[], verb: string): Promise<void> {
+export function noteOperations(tx: Tx, rows: OperationRow[], verb: string): void {
   const entries = rows.map((row) => ({
     project: row.project,
     kind: 'operation',
@@ -42,7 +44,7 @@ export async function noteOperations(tx: Tx, rows: OperationRow[], verb: string)
     resource: operationJson(row),
     parent: row.resourceId,
   }))
-  await appendOutbox(tx, entries)
+  appendOutbox(tx, entries)
 }
 
 /** An operation of a project by id; undefined when there is none (any more). */

@@ -1,4 +1,4 @@
-import { databaseOf, noteChange, type Tx } from './database.ts'
+import { addNotice, type Tx } from './database.ts'
 import { newId } from './ids.ts'
 import type { JsonObject } from './tables/common.ts'
 
@@ -16,12 +16,10 @@ export type OutboxEntry = {
   parent?: string
 }
 
-/** Writes the notice of a change in the transaction that makes it. Call it with the changed row locked: that gives the order per object. */
-export async function appendOutbox(tx: Tx, entries: OutboxEntry[]): Promise<void> {
-  if (entries.length === 0) return
-  const { outbox } = databaseOf(tx).tables
-  await tx.insert(outbox).values(entries.map(({ parent: _, ...entry }) => ({ id: newId('evt'), ...entry })))
-  for (const { kind, resourceId, project, verb, parent } of entries) {
-    noteChange(tx, { kind, id: resourceId, project, verb, ...(parent === undefined ? {} : { parent }) })
+/** Writes the notices of changes in the transaction that makes them. Call it with the changed rows locked: that gives the order per object. */
+export function appendOutbox(tx: Tx, entries: OutboxEntry[]): void {
+  for (const { parent, ...entry } of entries) {
+    const { kind, resourceId: id, project, verb } = entry
+    addNotice(tx, { id: newId('evt'), ...entry }, { kind, id, project, verb, ...(parent === undefined ? {} : { parent }) })
   }
 }

@@ -16,16 +16,20 @@ export type Request<D extends DescMessage> = {
   message: MessageShape<D>
 }
 
+const nothingYet: Made = { resourceId: '', operationId: '' }
+
 /**
  * Runs `run` once per request id (24 h, per project, actor and method). A repeat with the same body gets the ids that the first made, with
  * `repeated` set; read the current state by them. Repeats at the same time wait for the first one's commit.
  *
+ * @param preset the ids that `run` will answer, when the caller makes them: saves a statement
  * @throws InvalidArgument(`REQUEST_ID_REUSED`) for another body
  */
 export async function withRequestId<D extends DescMessage>(
   tx: Tx,
   { caller, method, schema, message }: Request<D>,
   run: () => Promise<Made>,
+  preset: Made = nothingYet,
 ): Promise<Made & { repeated: boolean }> {
   const requestId = 'requestId' in message && typeof message.requestId === 'string' ? message.requestId : ''
   if (requestId === '') return { ...(await run()), repeated: false }
@@ -34,7 +38,7 @@ export async function withRequestId<D extends DescMessage>(
   const bodyHash = hashOf(toJson(schema, message))
   const first = await tx
     .insert(requestIds)
-    .values({ ...key, bodyHash })
+    .values({ ...key, bodyHash, ...preset })
     .onConflictDoNothing()
     .returning({ requestId: requestIds.requestId })
   const where = and(
@@ -45,7 +49,7 @@ export async function withRequestId<D extends DescMessage>(
   )
   if (first.length > 0) {
     const made = await run()
-    await tx.update(requestIds).set(made).where(where)
+    if (made.resourceId !== preset.resourceId || made.operationId !== preset.operationId) await tx.update(requestIds).set(made).where(where)
     return { ...made, repeated: false }
   }
   const [known] = await tx.select().from(requestIds).where(where)

@@ -1,10 +1,12 @@
 import type { Operation } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { Tx } from './database.ts'
+import { newId, operationPrefix } from './ids.ts'
 import { accept, operationById, operationMessage } from './operation.ts'
 import { type Made, type Request, withRequestId } from './request-id.ts'
 import type { ResourceMessage, Stored } from './store/message.ts'
 import type { Insert, ResourceStore, SpecChange } from './store/resource-store.ts'
+import type { OperationRow } from './tables/common.ts'
 
 /** What a mutating call answers. */
 export type Accepted<M> = {
@@ -45,23 +47,40 @@ export type ResourceVerbs<M extends ResourceMessage, Extra> = {
 export function resourceVerbs<M extends ResourceMessage, Extra>(store: ResourceStore<M, Extra>): ResourceVerbs<M, Extra> {
   const { db, kind } = store
 
-  function once<D extends DescMessage>(purpose: string, request: Request<D>, run: (tx: Tx) => Promise<Made>): Promise<Accepted<M>> {
+  type Fresh = { row: Stored<M, Extra>; operation: OperationRow | undefined }
+
+  function once<D extends DescMessage>(
+    purpose: string,
+    request: Request<D>,
+    run: (tx: Tx) => Promise<Fresh>,
+    preset?: Made,
+  ): Promise<Accepted<M>> {
     return db.transaction(purpose, async (tx) => {
-      const { resourceId, operationId, repeated } = await withRequestId(tx, request, () => run(tx))
-      const row = await store.byId(resourceId, tx)
-      const operation = operationId === '' ? undefined : await operationById(db, request.caller.project, operationId, tx)
-      return { resource: row && store.toMessage(row), operation: operation && operationMessage(operation), repeated }
+      let fresh: Fresh | undefined
+      const once = async () => {
+        fresh = await run(tx)
+        return { resourceId: fresh.row.id, operationId: fresh.operation?.id ?? '' }
+      }
+      const { resourceId, operationId, repeated } = await withRequestId(tx, request, once, preset)
+      const row = fresh?.row ?? (await store.byId(resourceId, tx))
+      const known = fresh || operationId === '' ? fresh?.operation : await operationById(db, request.caller.project, operationId, tx)
+      return { resource: row && store.toMessage(row), operation: known && operationMessage(known), repeated }
     })
   }
 
   return {
-    create: (request, row, operation, also) =>
-      once(`${kind}.create`, request, async (tx) => {
+    create(request, row, kindOfWork, also) {
+      const id = row.id ?? newId(store.idPrefix)
+      const operationId = kindOfWork ? newId(operationPrefix(db.service)) : ''
+      const run = async (tx: Tx): Promise<Fresh> => {
         const { project, actor } = request.caller
-        const made = await store.insert(tx, { ...row, project, creator: actor })
+        const made = await store.insert(tx, { ...row, id, project, creator: actor })
         await also?.(tx, made)
-        return { resourceId: made.id, operationId: operation ? (await accept(tx, { kind: operation, resource: made, actor })).id : '' }
-      }),
+        const operation = kindOfWork ? await accept(tx, { id: operationId, kind: kindOfWork, resource: made, actor }) : undefined
+        return { row: made, operation }
+      }
+      return once(`${kind}.create`, request, run, { resourceId: id, operationId })
+    },
     change: (request, { reference, etag }, decide) =>
       once(`${kind}.change`, request, async (tx) => {
         const { project, actor } = request.caller
@@ -69,8 +88,7 @@ export function resourceVerbs<M extends ResourceMessage, Extra>(store: ResourceS
         const decision = await decide(row, tx)
         if (decision.change) row = await store.updateSpec(tx, row, { ...decision.change, actor })
         if (decision.delete) row = await store.markDeleted(tx, row, actor)
-        const operation = decision.operation ? await accept(tx, { kind: decision.operation, resource: row, actor }) : undefined
-        return { resourceId: row.id, operationId: operation?.id ?? '' }
+        return { row, operation: decision.operation ? await accept(tx, { kind: decision.operation, resource: row, actor }) : undefined }
       }),
   }
 }

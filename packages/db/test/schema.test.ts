@@ -1,7 +1,7 @@
 import { rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { home, makeTempDir, testDatabase } from '@berth/testing'
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { expect, inject, it } from 'vitest'
 import { createClient, migrate, openDatabase, rolePasswords, schemaNames, tableDifferences, urlOfDatabase } from '../src/index.ts'
 import { sampleVolumes as volumes, volumesSql } from '@berth/testing'
@@ -84,4 +84,14 @@ it('makes the passwords once, for its owner alone', async () => {
   expect(new Set(made.map((passwords) => JSON.stringify(passwords))).size).toBe(1)
   expect(statSync(file).mode & 0o777).toBe(0o600)
   rmSync(folder, { recursive: true })
+})
+
+it('prepares no statement by name behind a pooler that knows none', async () => {
+  await using database = await testDatabase()
+  for (const prepare of [true, false]) {
+    await using db = openDatabase({ url: database.urlFor('volume'), schema: 'volume', pool: 1, prepare })
+    await db.read((queries) => queries.select().from(db.tables.leases).where(eq(db.tables.leases.hostId, 'x')))
+    const kept = await db.queries.execute(sql`select name from pg_prepared_statements where statement like '%host_id%'`)
+    expect(kept).toHaveLength(prepare ? 1 : 0)
+  }
 })

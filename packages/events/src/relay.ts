@@ -27,7 +27,7 @@ export function startRelay({ db, broker, origin, logger, onSequenced }: RelayOpt
   const turn = singleFlight(async () => {
     for (let rows = await sequence(db); rows.length > 0; rows = rows.length === batch ? await sequence(db) : []) {
       onSequenced()
-      publisher.publish(rows)
+      void publisher.publish(rows)
     }
   }, logger)
   const rescue = singleFlight(async (all: boolean) => {
@@ -72,7 +72,7 @@ async function unpublished(db: Database, all: boolean): Promise<Sequenced[]> {
 
 /** Publishes, and marks what was stored at most five times a second. */
 function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onSequenced'>) {
-  let stored: string[] = []
+  const stored: string[] = []
   let timer: NodeJS.Timeout | undefined
   let marking = Promise.resolve()
   const open = new Set<Promise<void>>()
@@ -100,7 +100,7 @@ function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onS
       body: bodyOf(db.service, row),
     }))
     stored.push(...(await broker.publish(messages)))
-    timer ??= setTimeout(mark, markEveryMs)
+    timer ??= setTimeout(() => void mark(), markEveryMs)
   }
 
   return {

@@ -7,6 +7,7 @@ import { connect } from '@nats-io/transport-node'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { follow, type Followed, openEvents, readResumeToken, resumeToken } from '../src/index.ts'
+import { sequence } from '../src/relay.ts'
 
 const logger = createLogger({ name: 'test', level: 'silent' })
 const entry = (resourceId: string, project = 'default') => ({
@@ -30,8 +31,14 @@ async function lastSeq(): Promise<number> {
   return Number(row?.['last_seq'])
 }
 
+/** A notice as a transaction that stays open for a while would write it. */
+function insertSql(id: string): string {
+  return `insert into volume.outbox (id, project, kind, resource_id, verb, generation, actor, resource)
+    values ('evt_${id}', 'default', 'volume', '${id}', 'updated', 1, 'a', '{}')`
+}
+
 function append(db: Database, id: string, project?: string) {
-  return db.transaction('test', (tx) => appendOutbox(tx, [entry(id, project)]))
+  return db.transaction('test', async (tx) => appendOutbox(tx, [entry(id, project)]))
 }
 
 async function take(source: AsyncGenerator<Followed>, wanted: number): Promise<Followed[]> {
@@ -47,33 +54,32 @@ it('loses no row when transactions commit in the reverse order of their writes',
   const db = database.open('volume')
   await using events = openEvents({ db, natsUrl: undefined, logger })
   const from = await lastSeq()
+  const admin = createClient({ url: database.adminUrl, pool: 3 })
   const opened: (() => void)[] = []
-  const written: Promise<void>[] = []
   const committed: Promise<void>[] = []
   for (let n = 0; n < 3; n += 1) {
     const gate = Promise.withResolvers<void>()
     const wrote = Promise.withResolvers<void>()
     opened.push(gate.resolve)
-    written.push(wrote.promise)
-    committed.push(
-      db.transaction('test', async (tx) => {
-        await appendOutbox(tx, [entry(`vol_reverse${n}`)])
-        wrote.resolve()
-        await gate.promise
-      }),
-    )
+    const writing = admin.begin(async (tx) => {
+      await tx.unsafe(insertSql(`vol_reverse${n}`))
+      wrote.resolve()
+      await gate.promise
+    })
+    committed.push(writing)
     await wrote.promise
   }
-  await Promise.all(written)
   for (const [n, open] of [...opened.entries()].toReversed()) {
     open()
     await committed[n]
-    await until('the row has its place', async () => (await lastSeq()) === from + 3 - n)
+    await sequence(db)
+    expect(await lastSeq()).toBe(from + 3 - n)
   }
   const options = { db, wakes: events.wakes, selection: { project: 'default' }, from: { seq: from, reflected: [] }, follow: false }
   const seen = await take(follow({ ...options, signal: AbortSignal.timeout(5_000) }), 99)
   expect(seen.map(({ row }) => row?.resourceId)).toEqual(['vol_reverse2', 'vol_reverse1', 'vol_reverse0'])
   expect(seen.map(({ row }) => row?.seq)).toEqual([from + 1, from + 2, from + 3])
+  await admin.end()
 })
 
 it('shows every event once and in order while 20 writers write through two processes', async () => {
@@ -220,8 +226,7 @@ it('keeps giving places while a transaction with rows stays open', async () => {
   const admin = createClient({ url: database.adminUrl, pool: 1 })
   const from = await lastSeq()
   await admin.begin(async (tx) => {
-    await tx.unsafe(`insert into volume.outbox (id, project, kind, resource_id, verb, generation, actor, resource)
-      values ('evt_open', 'default', 'volume', 'vol_open', 'updated', 1, 'a', '{}')`)
+    await tx.unsafe(insertSql('vol_open'))
     await append(db, 'vol_free')
     await until('the other row has its place', async () => (await lastSeq()) === from + 1)
   })

@@ -135,7 +135,10 @@ export function controller<M extends ResourceMessage, Extra>(options: Controller
 type Seen = { deleted: boolean; cancelled: string[] }
 
 function factsOf([row, open]: [{ deleteTime: Date | null } | undefined, OperationRow[]]): Seen {
-  return { deleted: row?.deleteTime != null, cancelled: open.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id) }
+  return {
+    deleted: row !== undefined && row.deleteTime !== null,
+    cancelled: open.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id),
+  }
 }
 
 /** The first look must happen, however long the database is away. */

@@ -91,7 +91,7 @@ export function operationService({
         const [locked] = await tx.select().from(table).where(eq(table.id, id)).for('update')
         if (locked === undefined || locked.endTime !== null) throw ended(id, locked?.state ?? 'gone')
         const rows = await tx.update(table).set({ cancelRequested: true }).where(eq(table.id, id)).returning()
-        await noteOperations(tx, rows, 'cancelling')
+        noteOperations(tx, rows, 'cancelling')
         return rows[0] as OperationRow
       })
       return { operation: operationMessage(row) }

@@ -45,7 +45,7 @@ export function createOperations({ db, events }: { db: Database; events: Events 
       })
       .where(eq(operations.id, id))
       .returning()
-    await noteOperations(tx, rows, 'updated')
+    noteOperations(tx, rows, 'updated')
   }
 
   const open = (resourceId: string) => and(eq(operations.resourceId, resourceId), isNull(operations.endTime))
@@ -61,7 +61,7 @@ export function createOperations({ db, events }: { db: Database; events: Events 
     async begin(tx, id) {
       const set = { state: 'RUNNING', attempts: sql`attempts + 1`, startTime: sql`coalesce(start_time, now())` }
       const where = and(eq(operations.id, id), inArray(operations.state, ['PENDING', 'RUNNING']))
-      await noteOperations(tx, await tx.update(operations).set(set).where(where).returning(), 'updated')
+      noteOperations(tx, await tx.update(operations).set(set).where(where).returning(), 'updated')
     },
     async finishAll(tx, resourceId, states, otherwise) {
       const rows = await tx

@@ -29,7 +29,7 @@ export function createProgress(db: Database) {
     const stages = known?.stages ?? []
     if (stages.at(-1)?.stage !== progress.stage) stages.push({ stage: progress.stage, start: now })
     waiting.set(id, { latest: progress, stages })
-    timer ??= setTimeout(flush, Math.max(0, lastMs + writeEveryMs - performance.now()))
+    timer ??= setTimeout(() => void flush(), Math.max(0, lastMs + writeEveryMs - performance.now()))
   }
 
   function flush(): Promise<void> {
@@ -52,7 +52,7 @@ export function createProgress(db: Database) {
       const set = { stage, done, total, unit, stages: merged(row.stages, stages) }
       changed.push(...(await tx.update(operations).set(set).where(eq(operations.id, id)).returning()))
     }
-    await noteOperations(tx, changed, 'updated')
+    noteOperations(tx, changed, 'updated')
   }
 
   return {

@@ -18,10 +18,10 @@ export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>)
   const { db, table, kind, codec } = inner
   const service = `berth-${db.service}`
 
-  async function note(tx: Tx, row: ResourceRow, verb: string, actor: string): Promise<Stored<M, Extra>> {
+  function note(tx: Tx, row: ResourceRow, verb: string, actor: string): Stored<M, Extra> {
     const stored = codec.fromRow(row)
     const { id: resourceId, project, generation } = row
-    await appendOutbox(tx, [{ project, kind, resourceId, verb, generation, actor, resource: codec.toJson(stored) }])
+    appendOutbox(tx, [{ project, kind, resourceId, verb, generation, actor, resource: codec.toJson(stored) }])
     return stored
   }
 
@@ -69,7 +69,7 @@ export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>)
     async remove(tx, lease, { id }) {
       await fence(tx, lease)
       const [row] = await tx.delete(table).where(eq(table.id, id)).returning()
-      if (row !== undefined) await note(tx, row, 'deleted', service)
+      if (row !== undefined) note(tx, row, 'deleted', service)
     },
   }
 }
