@@ -1,17 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { busybox } from './busybox.ts'
-import type { Namespace } from './namespace.ts'
+import { lossOf } from './probe.ts'
 import { bridge, createWorld, portNumber, type World } from './world.ts'
 
 const [first, second] = [portNumber(2), portNumber(3)]
-
-/** Share of 10 echo requests that stay without an answer, in percent. */
-async function lossOf(from: Namespace, to: string, ...options: string[]): Promise<number> {
-  const { stdout, stderr } = await from.exec(busybox, 'ping', '-c', '10', '-i', '0.1', '-W', '1', ...options, to)
-  const loss = /([\d.]+)% packet loss/.exec(stdout)?.[1]
-  if (loss === undefined) throw new Error(`ping said nothing: ${stderr}`)
-  return Number(loss)
-}
 
 async function dropsOf(world: World, family: string, chain: string): Promise<number> {
   const text = await world.host.must('nft', 'list', 'chain', family, 'berth_abcd', chain)

@@ -55,8 +55,17 @@ export async function createTestHost(label = 'svc', shared?: { space: Namespace;
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       const exited = once(child, 'exit')
-      const ready = await Promise.race([once(child.stdout, 'data'), exited.then(() => Promise.reject(new Error('the service ended at start')))])
-      const identity = hostIdentity({ keyFile: join(data.path, 'host.key'), audience: 'network', actor: adminName, roles: ['admin'], project: 'default' })
+      const ready = await Promise.race([
+        once(child.stdout, 'data'),
+        exited.then(() => Promise.reject(new Error('the service ended at start'))),
+      ])
+      const identity = hostIdentity({
+        keyFile: join(data.path, 'host.key'),
+        audience: 'network',
+        actor: adminName,
+        roles: ['admin'],
+        project: 'default',
+      })
       const transport = connectTo({ target: `unix:${socket}`, identity })
       const kill = async (signal: NodeJS.Signals) => {
         child.kill(signal)

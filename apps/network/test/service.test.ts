@@ -19,7 +19,12 @@ describe('the network service', () => {
     await using world = await createTestHost()
     await using service = await world.start()
     const first = await service.host.ensurePort(wish(1))
-    expect(first.guest).toMatchObject({ ipv4Cidr: '10.94.0.2/24', ipv4Gateway: '10.94.0.1', ipv6Gateway: 'fe80::1', dnsServers: ['10.94.0.1'] })
+    expect(first.guest).toMatchObject({
+      ipv4Cidr: '10.94.0.2/24',
+      ipv4Gateway: '10.94.0.1',
+      ipv6Gateway: 'fe80::1',
+      dnsServers: ['10.94.0.1'],
+    })
     const tap = first.grant?.target.value ?? ''
     expect(await world.space.must('ip', '-d', 'link', 'show', tap)).toMatch(/state DOWN(.|\n)*isolated on/)
     expect((await service.host.ensurePort(wish(1, true))).port).toMatchObject({ id: first.port?.id, status: { up: true, tap } })
@@ -28,7 +33,10 @@ describe('the network service', () => {
     expect(second.port?.status?.ipv4Address).toBe('10.94.0.3')
     const listed = await service.networks.listPorts({})
     expect(listed.ports.map(({ id }) => id)).toEqual([first.port?.id, second.port?.id])
-    expect((await service.networks.getNetwork({ id: 'default' })).network?.status?.hosts[0]).toMatchObject({ ready: true, ipv4Subnet: '10.94.0.0/24' })
+    expect((await service.networks.getNetwork({ id: 'default' })).network?.status?.hosts[0]).toMatchObject({
+      ready: true,
+      ipv4Subnet: '10.94.0.0/24',
+    })
     expect((await service.audits.auditHost({})).findings).toEqual([])
 
     await service.host.releasePort({ owner: ownerNumber(1) })
@@ -66,7 +74,10 @@ describe('the network service', () => {
   it('refuses unknown networks and bad host names, with reason and field', async () => {
     await using world = await createTestHost()
     await using service = await world.start()
-    await expect(service.host.ensurePort({ ...wish(1), network: 'none' })).rejects.toMatchObject({ code: 'NOT_FOUND', reason: 'NETWORK_NOT_FOUND' })
+    await expect(service.host.ensurePort({ ...wish(1), network: 'none' })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      reason: 'NETWORK_NOT_FOUND',
+    })
     await expect(service.host.ensurePort({ ...wish(1), hostname: 'a,b' })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       reason: 'BAD_HOSTNAME',

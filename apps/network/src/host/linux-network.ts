@@ -49,15 +49,17 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
     const { names, bridges, ports } = config
     const before = await measureHost(runner, settings, config, signal)
     const { drift } = compare(config, before, chains)
+    // Rules first: no port is made or goes up without them.
+    if (chains === undefined || drift.some(({ kind }) => kind === 'rule')) {
+      await nft([renderTables(names), ...allElements(config).map((element) => addElement(names.table, element))], signal)
+    }
     const isOff = (id: string) => drift.some(({ resourceId, kind }) => resourceId === id && kind !== 'rule')
     const broken = bridges.filter(({ networkId }) => isOff(networkId))
     for (const bridge of broken) await makeBridge(names, bridge, signal)
     // What points to a guest is lost with its bridge, also where the comparison still saw it.
-    for (const port of ports)
-      if (isOff(port.portId) || broken.some(({ bridge }) => bridge === port.bridge)) await makeTap(names, port, signal)
-    if (chains === undefined || drift.some(({ kind }) => kind === 'rule')) {
-      await nft([renderTables(names), ...allElements(config).map((element) => addElement(names.table, element))], signal)
-    }
+    const lost = ports.filter(({ portId, bridge }) => isOff(portId) || broken.some((one) => one.bridge === bridge))
+    for (const port of lost) await makeTap(names, port, signal)
+    if (lost.length > 0) await batch('bridge', lost.map(renderForwarding), signal)
     for (const port of ports) if (before.links.get(port.tap)?.up !== port.up) await setUp(port, signal)
   }
 
