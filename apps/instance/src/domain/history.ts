@@ -18,19 +18,24 @@ export type ExitReason =
 /** What is known besides the journal. */
 export type Circumstances = {
   hostBootId: string
+  /** Number of the last entry that the status knows. */
+  after: number
   /** Whether we had begun to end this VM. */
   stopAsked: boolean
 }
 
 type Exited = Extract<VmEvent, { kind: 'exited' }>
 
-/** Folds what a journal tells into the status, in order. Entries are folded once: the caller keeps the number of the last one. */
+/**
+ * Folds what a journal tells into the status, in order. Entries are folded once: the caller keeps the number of the last one, `after`. Earlier ones
+ * explain the later: a panic is told before the end that it caused.
+ */
 export function foldHistory(status: InstanceStatus, events: VmEvent[], circumstances: Circumstances): void {
   let before: VmEvent[] = []
   for (const event of events) {
     if (event.kind === 'started') before = []
     before.push(event)
-    fold(status, event, before, circumstances)
+    if (event.seq > circumstances.after) fold(status, event, before, circumstances)
   }
 }
 

@@ -24,10 +24,10 @@ export async function observe(ctx: InstanceContext, row: InstanceRow, { lease, s
   const { journalSeq, stopBegun, uid } = row.extra
   const place = placeOf({ id: row.id, uid }, ctx.folders)
   const living = await ctx.living.look(place, lease.epoch, journalSeq, signal)
-  const events = await ctx.hypervisor.events(place, journalSeq + 1)
+  const events = await ctx.hypervisor.events(place, 1)
   const status = copyStatus(row.status)
-  foldHistory(status, events, { hostBootId: ctx.hostBootId, stopAsked: stopBegun !== null })
-  const justEnded = events.some(({ kind }) => kind === 'exited')
+  foldHistory(status, events, { after: journalSeq, hostBootId: ctx.hostBootId, stopAsked: stopBegun !== null })
+  const justEnded = events.some(({ kind, seq }) => kind === 'exited' && seq > journalSeq)
   const extra = { journalSeq: events.at(-1)?.seq ?? journalSeq, stopBegun: justEnded ? null : stopBegun }
   return { place, living, status, extra, justEnded }
 }

@@ -1,9 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type { ConsolePiece, ConsoleRange } from '../domain/ports.ts'
 
-/** Head of `console.log`: magic, then start, end and capacity as 64-bit little-endian numbers; the byte of offset o lies at head + o % capacity. */
-const headBytes = 32
-const magic = 'BERTHCON'
+/** Head of `console.log`: magic, capacity and end as 64-bit big-endian numbers, zeros; the byte of offset o lies at head + o % capacity. */
+const headBytes = 4096
+const magic = 'BRTHRNG1'
 const pieceBytes = 64 * 1024
 
 /**
@@ -14,11 +14,11 @@ export async function* readRing(path: string, { offset, tailBytes }: ConsoleRang
   const file = await openIfThere(path)
   if (!file) return
   try {
-    const head = Buffer.alloc(headBytes)
-    const { bytesRead } = await file.read(head, 0, headBytes, 0)
-    if (bytesRead < headBytes || head.toString('latin1', 0, 8) !== magic) return
-    const [start, end, capacity] = [8, 16, 24].map((at) => Number(head.readBigUInt64LE(at))) as [number, number, number]
-    let at = Math.max(start, tailBytes > 0 ? end - tailBytes : Math.min(offset, end))
+    const head = Buffer.alloc(24)
+    const { bytesRead } = await file.read(head, 0, head.length, 0)
+    if (bytesRead < head.length || head.toString('latin1', 0, 8) !== magic) return
+    const [capacity, end] = [Number(head.readBigUInt64BE(8)), Number(head.readBigUInt64BE(16))]
+    let at = Math.max(0, end - capacity, tailBytes > 0 ? end - tailBytes : Math.min(offset, end))
     while (at < end) {
       const place = at % capacity
       const data = Buffer.alloc(Math.min(pieceBytes, end - at, capacity - place))

@@ -107,18 +107,20 @@ function livingStart(events: readonly VmEvent[]): Extract<VmEvent, { kind: 'star
 }
 
 async function* follow(trail: PaperTrail, id: string, after: number, signal: AbortSignal): AsyncGenerator<VmEvent> {
-  for (let seen = after; ; ) {
+  for (let seen = after; !signal.aborted; ) {
     const changed = Promise.withResolvers<void>()
     const end = trail.listen(id, changed.resolve)
-    signal.addEventListener('abort', () => changed.resolve(), { once: true })
+    const abort = (): void => changed.resolve()
+    signal.addEventListener('abort', abort, { once: true })
     try {
-      for (const event of trail.events(id).slice(seen)) {
-        seen = event.seq
-        yield event
-      }
-      if (!livingStart(trail.events(id)) || signal.aborted) return
-      await changed.promise
+      const [next] = trail.events(id).slice(seen)
+      if (next) {
+        seen = next.seq
+        yield next
+      } else if (livingStart(trail.events(id))) await changed.promise
+      else return
     } finally {
+      signal.removeEventListener('abort', abort)
       end()
     }
   }

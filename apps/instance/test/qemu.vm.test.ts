@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { newId } from '@berth/db'
+import { bootId, createRunner } from '@berth/host'
+import { createLogger } from '@berth/telemetry'
+import { home, tempDir } from '@berth/testing'
+import { afterAll, beforeAll } from 'vitest'
+import { guestConfig, guestConfigBytes } from '../src/domain/guest-config.ts'
+import { placeOf } from '../src/domain/place.ts'
+import { dialAgent } from '../src/guest/session.ts'
+import { instanceFiles } from '../src/host/files.ts'
+import { qemuHypervisor } from '../src/host/qemu/driver.ts'
+import { installShim } from '../src/shim/binary.ts'
+import { shims } from '../src/shim/shims.ts'
+import { InstanceSpecSchema, OnExit } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import { create } from '@bufbuild/protobuf'
+import { conformance } from './conformance.ts'
+
+const [guest, shim, busybox] = ['guest', 'bin/berth-shim', 'bin/busybox'].map((name) => path.join(home, '.berth', name)) as [
+  string,
+  string,
+  string,
+]
+const logger = createLogger({ name: 'test', level: 'silent' })
+const binary = '/usr/bin/qemu-system-x86_64'
+let root = ''
+let uid = 960_000
+
+beforeAll(() => {
+  const tree = mkdtempSync(path.join(tmpdir(), 'berth-tree-'))
+  for (const name of ['bin', 'proc', 'sys', 'dev', 'tmp', 'run', 'etc']) mkdirSync(path.join(tree, name))
+  copyFileSync(busybox, path.join(tree, 'bin/busybox'))
+  for (const name of ['sh', 'echo', 'cat', 'true']) symlinkSync('busybox', path.join(tree, 'bin', name))
+  root = `${tree}.erofs`
+  execFileSync('mkfs.erofs', [root, tree], { stdio: 'pipe' })
+  rmSync(tree, { recursive: true })
+})
+afterAll(() => rmSync(root, { force: true }))
+
+conformance('qemu', async () => {
+  const data = tempDir('qemu')
+  const runner = createRunner({ logger })
+  const folders = { dataDir: path.join(data.path, 'instance'), runDir: path.join(data.path, 'run') }
+  const installed = await installShim(shim, path.join(folders.dataDir, 'bin'))
+  const open = () =>
+    qemuHypervisor({
+      shims: shims({ runner, binary: installed, hostBootId: bootId() }),
+      ...{ binary, version: 'any', maxVcpus: 2, dialAgent, ...folders },
+      accelerator: () => Promise.resolve({ accelerator: 'tcg', reason: 'a test' }),
+      allowKvm: () => Promise.resolve(),
+    })
+  const id = newId('ins')
+  uid += 1
+  const place = placeOf({ id, uid }, folders)
+  const scratch = path.join(data.path, 'scratch')
+  writeFileSync(scratch, '')
+  truncateSync(scratch, 64 * 1024 * 1024)
+  execFileSync('mkfs.ext4', ['-q', scratch])
+  execFileSync('chown', [`${uid}:${uid}`, scratch])
+  const image = { entrypoint: [], cmd: [], env: [], user: '', workingDir: '', stopSignal: 0 }
+  const spec = create(InstanceSpecSchema, { onExit: OnExit.KEEP })
+  const config = await instanceFiles.writeConfig(place, guestConfigBytes(guestConfig({ id, name: 'one', spec, image, ports: [] })))
+  const machine = {
+    ...place,
+    ...{ epoch: 1, vcpus: 1, memoryBytes: 192 * 1024 * 1024, kernelCommandLine: 'console=ttyS0 panic=1', nics: [] },
+    ...{ kernelPath: path.join(guest, 'vmlinux'), initramfsPath: path.join(guest, 'initramfs.cpio') },
+    disks: [
+      { serial: 'root', path: root, readOnly: true },
+      { serial: 'scratch', path: scratch, readOnly: false },
+      { serial: 'config', path: config, readOnly: true },
+    ],
+  }
+  const hypervisor = open()
+  return {
+    hypervisor,
+    again: () => Promise.resolve(open()),
+    machine,
+    async [Symbol.asyncDispose]() {
+      await (await hypervisor.attach(place, 1_000, AbortSignal.timeout(10_000)))?.kill(AbortSignal.timeout(10_000))
+      await hypervisor.clear(place, AbortSignal.timeout(10_000))
+      runner[Symbol.dispose]()
+      if (existsSync(data.path)) data[Symbol.dispose]()
+    },
+  }
+})
