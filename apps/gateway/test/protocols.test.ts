@@ -162,6 +162,7 @@ describe('one port for every client', () => {
     if (!(error instanceof ConnectError)) throw new Error('it did not fail')
     expect(error.code).toBe(Code.ResourceExhausted)
     expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: 'MESSAGE_TOO_LARGE' }])
+    expect((await client.listInstances({}, { headers: headers() })).instances).toHaveLength(1)
   })
 
   it('answers health to everybody and reflection to callers', async () => {

@@ -12,9 +12,13 @@ type Handler = ConnectRouter['handlers'][number]
  */
 export function typedHandler(handler: Handler, limitBytes: number): Handler {
   const handle = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
-    const type = request.header.get('content-type') ?? ''
-    if (/^application\/(grpc|connect\+)/.test(type)) return handler({ ...request, body: limited(request, limitBytes) })
-    return typedAnswer(await handler(request), limitBytes)
+    const enveloped = /^application\/(grpc|connect\+)/.test(request.header.get('content-type') ?? '')
+    if (enveloped) return handler({ ...request, body: limited(request, messageTooLarge(limitBytes), limitBytes) })
+    if (request.method !== 'POST') return typedAnswer(await handler(request), limitBytes)
+    // Connect would refuse by this header, before anything is read.
+    const header = new Headers(request.header)
+    if (Number(header.get('content-length')) > limitBytes) header.delete('content-length')
+    return typedAnswer(await handler({ ...request, header, body: limited(request, bodyTooLarge(limitBytes), limitBytes) }), limitBytes)
   }
   const { protocolNames, supportedContentType, allowedMethods, requestPath, service, method } = handler
   return Object.assign(handle, { protocolNames, supportedContentType, allowedMethods, requestPath, service, method })
@@ -25,40 +29,51 @@ function tooLarge(limitBytes: number): ConnectError {
   return toConnectError(resourceExhausted('MESSAGE_TOO_LARGE', `a message may have ${limitBytes} bytes at most`, { metadata }), '')
 }
 
-/** A client of HTTP/1.1 listens only when it has sent all; no more than this is read for nothing. */
+/** Most clients of HTTP/1.1 listen only when they have sent all; no more than this is read for nothing. */
 const drainBytes = 64 * 1024 * 1024
 
-/** The bytes of a stream of messages, each of which begins with one byte of flags and four of length. */
-async function* limited({ body, httpVersion }: UniversalServerRequest, limitBytes: number): AsyncGenerator<Uint8Array> {
-  const lengths = messageLengths()
+/** Looks at a body chunk by chunk; true once it is too large. */
+type TooLarge = (chunk: Uint8Array) => boolean
+
+async function* limited(
+  { body, httpVersion }: UniversalServerRequest,
+  isTooLarge: TooLarge,
+  limitBytes: number,
+): AsyncGenerator<Uint8Array> {
   let refused = false
   let drained = 0
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    refused ||= lengths(chunk).some((length) => length > limitBytes)
+    refused ||= isTooLarge(chunk)
     if (!refused) yield chunk
     else if (httpVersion.startsWith('2') || (drained += chunk.length) > drainBytes) break
   }
   if (refused) throw tooLarge(limitBytes)
 }
 
-/** Reads the lengths of messages out of their stream, chunk by chunk. */
-function messageLengths(): (chunk: Uint8Array) => number[] {
+/** For a body that is one message. */
+function bodyTooLarge(limitBytes: number): TooLarge {
+  let total = 0
+  return (chunk) => (total += chunk.length) > limitBytes
+}
+
+/** For a body of messages, each of which begins with one byte of flags and four of length. */
+function messageTooLarge(limitBytes: number): TooLarge {
   const head = Buffer.alloc(5)
   let headLength = 0
   let left = 0
   return (chunk) => {
-    const found: number[] = []
     for (let at = 0; at < chunk.length; ) {
       const step = Math.min(left || head.length - headLength, chunk.length - at)
       if (left > 0) left -= step
       else {
         head.set(chunk.subarray(at, at + step), headLength)
         headLength = (headLength + step) % head.length
-        if (headLength === 0) found.push((left = head.readUInt32BE(1)))
+        if (headLength === 0) left = head.readUInt32BE(1)
+        if (left > limitBytes) return true
       }
       at += step
     }
-    return found
+    return false
   }
 }
 
