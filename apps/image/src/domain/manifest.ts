@@ -1,6 +1,6 @@
 import { invalidArgument, resourceExhausted } from '@berth/errors'
 import { type Digest, isDigest } from './digest.ts'
-import { arrayOf, type Json, objectOf, parseJson } from './json.ts'
+import { arrayOf, type Json, objectOf, parseJson, textOf } from './json.ts'
 import { limits } from './limits.ts'
 
 /** A piece of an image: what it is, and which bytes. */
@@ -84,7 +84,11 @@ function parseIndex(json: Json): Index {
 function platform(value: unknown): Platform {
   const entry = objectOf(value, 'manifests', refused)
   const found = entry.platform === undefined ? {} : objectOf(entry.platform, 'platform', refused)
-  return { ...descriptor(value, limits.manifestBytes), os: String(found.os ?? ''), architecture: String(found.architecture ?? '') }
+  return {
+    ...descriptor(value, limits.manifestBytes),
+    os: textOf(found.os, 'os', refused),
+    architecture: textOf(found.architecture, 'architecture', refused),
+  }
 }
 
 function parseImage(json: Json): Manifest {

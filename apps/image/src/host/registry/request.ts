@@ -66,9 +66,8 @@ export function createTransport({ insecureRegistries, idleMs = limits.idleMs, pr
   }
 }
 
-function withoutCredentials({ authorization: _, ...rest }: Record<string, string>): Record<string, string> {
-  return rest
-}
+const withoutCredentials = (headers: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization'))
 
 function next(from: URL, location: string): URL {
   const url = URL.parse(location, from.href)
