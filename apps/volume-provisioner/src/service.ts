@@ -110,7 +110,6 @@ export async function startService(
       ],
     }),
   )
-  logger.info({ port: server.port }, 'listening')
   const lost = new Promise<void>((resolve) => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
   const running = stack.move()
   return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
