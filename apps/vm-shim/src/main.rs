@@ -1,3 +1,51 @@
-//! `berth-shim <launch.json>` starts a VM; `berth-shim --adopt <launch.json>` takes over one whose shim is gone.
+//! `berth-shim <launch.json>` starts a VM; `berth-shim --adopt <launch.json>` takes over one whose shim is gone. Both put a keeper into the background
+//! and print `ready <pid>` or `failed <why>`.
 
-fn main() {}
+use berth_shim::daemon::{self, Report};
+use berth_shim::{end, keeper};
+use std::path::Path;
+use std::process::ExitCode;
+
+const KEEP: &str = "--keep";
+const KEEP_ADOPTED: &str = "--keep-adopted";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--version"] => say(env!("CARGO_PKG_VERSION"), true),
+        [role @ (KEEP | KEEP_ADOPTED), path] => keep(Path::new(path), role == KEEP_ADOPTED),
+        ["--adopt", path] => start(KEEP_ADOPTED, path),
+        [path] if !path.starts_with('-') => start(KEEP, path),
+        _ => say("usage: berth-shim [--adopt] <launch.json>", false),
+    }
+}
+
+fn start(role: &str, path: &str) -> ExitCode {
+    let report = std::path::absolute(path).map_err(|error| error.to_string());
+    let report = report.and_then(|path| daemon::start(role, &path).map_err(|error| error.to_string()));
+    match report {
+        Ok(line) if line.starts_with("ready ") => say(line.trim_end(), true),
+        Ok(line) if line.is_empty() => say("failed the shim ended without a word", false),
+        Ok(line) => say(line.trim_end(), false),
+        Err(text) => say(&format!("failed {text}"), false),
+    }
+}
+
+fn keep(path: &Path, adopt: bool) -> ExitCode {
+    let report = Report::inherited();
+    match keeper::begin(path, adopt) {
+        Ok(kept) => {
+            end::keep(kept, report);
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            report.tell(&format!("failed {text}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(line: &str, good: bool) -> ExitCode {
+    println!("{line}");
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
