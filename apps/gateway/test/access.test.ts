@@ -1,9 +1,12 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { tableDifferences } from '@berth/db'
 import { AccessService } from '@berth/proto/berth/access/v1/access_pb.ts'
+import { ImageService } from '@berth/proto/berth/image/v1/image_pb.ts'
 import { InstanceService } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { clientOf, connectTo, hostIdentity, hostKey, verifier } from '@berth/rpc'
 import { until } from '@berth/testing'
@@ -13,6 +16,16 @@ import * as tables from '../src/store/tables.ts'
 import { type Fixture, startFixture } from './fixture.ts'
 
 const run = promisify(execFile)
+
+/** A port that was free a moment ago, as was the one a hundred above it most likely. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port < 65_000 ? port : freePort()
+}
 
 describe('access', () => {
   let fixture: Fixture
@@ -91,6 +104,33 @@ describe('access', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     using transport = connectTo({ target: `127.0.0.1:${fixture.gateway.port}`, identity: first.trim() })
     expect((await clientOf(AccessService, transport).getCaller({})).roles).toEqual(['admin'])
+  })
+
+  it('runs as a process that ends cleanly when it is asked to', async () => {
+    const [listen, address] = await Promise.all([freePort(), freePort()])
+    const main = new URL('../src/main.ts', import.meta.url).pathname
+    const env = {
+      PATH: '/usr/bin',
+      BERTH_DATA_DIR: fixture.dataDir,
+      BERTH_ACCESS_DATABASE_URL: fixture.config.databaseUrl,
+      BERTH_LISTEN: `127.0.0.1:${listen}`,
+      BERTH_IMAGE_ADDRESS: `127.0.0.1:${address}`,
+      BERTH_DATA_DRI: 'x',
+    }
+    const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'pipe'] })
+    let log = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      log += chunk.toString()
+    })
+    const ended = once(child, 'exit')
+    await until('it is ready', async () => (await fetch(`http://127.0.0.1:${listen + 100}/readyz`).catch(() => undefined))?.ok === true)
+    using transport = connectTo({ target: `127.0.0.1:${listen}`, identity: fixture.key })
+    expect((await clientOf(AccessService, transport).getCaller({})).project).toBe('default')
+    const image = clientOf(ImageService, transport).listImages({})
+    await expect(image).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'SERVICE_UNAVAILABLE', metadata: { service: 'image' } })
+    expect(log).toContain('did you mean BERTH_DATA_DIR?')
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
   })
 
   it('takes the key of an old data folder into a new database', async () => {
