@@ -48,7 +48,7 @@ export async function createTestHost(label = 'svc', shared?: { space: Namespace;
           BERTH_HOME: home,
           BERTH_DATA_DIR: data.path,
           BERTH_LISTEN: '127.0.0.1:0',
-          BERTH_LOG_LEVEL: process.env['BERTH_LOG_LEVEL'] ?? 'error',
+          BERTH_LOG_LEVEL: process.env['BERTH_LOG_LEVEL'] ?? 'silent',
           BERTH_NETWORK_DATABASE_URL: database.urlFor('network'),
           ...env,
         },

@@ -22,7 +22,11 @@ export function createGate(): Gate {
       const before = last.get(key) ?? Promise.resolve()
       const result = settledOf(before).then(async () => {
         // Whole-host work that came while this one waited goes first.
-        for (let seen; seen !== whole; ) await settledOf((seen = whole))
+        let seen: Promise<unknown> | undefined
+        while (seen !== whole) {
+          seen = whole
+          await settledOf(seen)
+        }
         const interrupt = new AbortController()
         running.set(key, interrupt)
         try {

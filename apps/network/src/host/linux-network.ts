@@ -23,7 +23,7 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
 
   const batch = async (program: 'ip' | 'bridge', lines: string[], signal: AbortSignal, force = false): Promise<void> => {
     const argv = [program, ...(force ? ['-force'] : []), '-batch', '-']
-    await runner.run(argv, { timeoutMs, signal, input: `${lines.join('\n')}\n`, okCodes: force ? [0, 1] : [0] })
+    await runner.run(argv, { timeoutMs, signal, input: `${lines.join('\n')}\n`, okCodes: force ? [0, 1, 2] : [0] })
   }
   const nft = async (lines: string[], signal: AbortSignal): Promise<void> => {
     if (lines.length > 0) await runner.run(['nft', '-f', '-'], { timeoutMs, signal, input: `${lines.join('\n')}\n` })

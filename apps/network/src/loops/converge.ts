@@ -110,10 +110,15 @@ async function finishReleases(ctx: NetworkContext, signal: AbortSignal): Promise
   for (const { id, extra, deleteTime } of ports) {
     if (deleteTime === null) continue
     const key = keyOf({ kind: extra.ownerKind, id: extra.ownerId, slot: extra.ownerSlot })
-    await ctx.gate.shared(key, signal, async (until) => {
-      const row = await ctx.stores.ports.byId(id)
-      if (row?.deleteTime) await finishRelease(ctx, row, until)
-    })
+    await ctx.gate
+      .shared(key, signal, async (until) => {
+        const row = await ctx.stores.ports.byId(id)
+        if (row?.deleteTime) await finishRelease(ctx, row, until)
+      })
+      .catch((error: unknown) => {
+        // The others' turn must come; this one's comes again with the next pass.
+        ctx.logger.warn({ err: error, port: id }, 'a release could not be finished')
+      })
   }
 }
 
