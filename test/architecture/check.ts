@@ -26,8 +26,8 @@ function sizeProblems({ path: file, text }: SourceFile): string[] {
   return [`${file} has ${lines} lines, the limit is ${limit}: ${isMain ? INSIDE['main.ts']?.reason : 'a file is read in one sitting'}`]
 }
 
-/** PATH is the machine's, not a setting of ours; the two switches of tests reach into packages on purpose and are refused in earnest use. */
-const SETTINGS = /\bprocess\.env\b(?!(\.|\[')(PATH|BERTH_TEST_BOOT_ID|BERTH_FAILPOINTS_FILE)\b)/
+/** PATH is the machine's, not a setting of ours; the switches of tests reach into packages on purpose and are refused in earnest use. */
+const SETTINGS = /\bprocess\.env\b(?!(\.|\[')(PATH|BERTH_TEST_BOOT_ID|BERTH_TEST_NO_EVENTS|BERTH_TEST_NO_POLL|BERTH_FAILPOINTS_FILE)\b)/
 
 function environmentProblems({ path: file, text }: SourceFile): string[] {
   const place = placeOf(file)

@@ -4,7 +4,7 @@ import type { Logger } from '@berth/telemetry'
 import type { Msg } from '@nats-io/nats-core'
 import { type BrokerState, openBroker } from './broker.ts'
 import { sequence, startRelay } from './relay.ts'
-import { createWakes, switchesOf, type Wakes } from './wakes.ts'
+import { createWakes, switchesOfTests, type Wakes } from './wakes.ts'
 import { type Watched, type WatchRequest, watchResources } from './watch-resources.ts'
 
 const relayPollMs = 2_000
@@ -28,7 +28,7 @@ export type Events = AsyncDisposable & {
 
 /** Starts relay, wakes and the connection to NATS; waits for none of them. */
 export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
-  const switches = switchesOf(process.env)
+  const switches = switchesOfTests()
   const wakes = createWakes(switches)
   const origin = randomUUID()
   const broker = openBroker({

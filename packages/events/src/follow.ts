@@ -32,7 +32,7 @@ export async function* follow({ db, wakes, selection, from, follow: goOn, signal
   const position = () => ({ seq, reflected: [...reflected] })
   const bell = createBell(wakes)
   try {
-    for (let lastWordMs = 0; ; ) {
+    for (let lastWordMs = 0, caughtUp = false; ; ) {
       signal.throwIfAborted()
       bell.reset()
       const page = await read(db, selection, seq)
@@ -46,7 +46,8 @@ export async function* follow({ db, wakes, selection, from, follow: goOn, signal
       }
       if (page.rows.length === batch) continue
       seq = page.last
-      if (lastWordMs === 0 || performance.now() - lastWordMs > bookmarkMs) {
+      if (!caughtUp || performance.now() - lastWordMs > bookmarkMs) {
+        caughtUp = true
         lastWordMs = performance.now()
         yield { row: undefined, position: position() }
       }

@@ -31,8 +31,12 @@ export function startRelay({ db, broker, origin, logger, onSequenced }: RelayOpt
     }
   }, logger)
   const rescue = singleFlight(async (all: boolean) => {
-    if (broker.state() === 'connected')
-      for (let rows = await unpublished(db, all); rows.length > 0; rows = []) await publisher.publish(rows)
+    for (let more = true; more && broker.state() === 'connected'; ) {
+      const rows = await unpublished(db, all)
+      await publisher.publish(rows)
+      // Nothing stored: the broker is in trouble, and the next poll tries again.
+      more = (await publisher.mark()) > 0 && rows.length === batch
+    }
   }, logger)
   return {
     kick: () => turn.run(undefined),
@@ -74,22 +78,27 @@ async function unpublished(db: Database, all: boolean): Promise<Sequenced[]> {
 function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onSequenced'>) {
   const stored: string[] = []
   let timer: NodeJS.Timeout | undefined
-  let marking = Promise.resolve()
   const open = new Set<Promise<void>>()
 
-  function mark(): Promise<void> {
+  async function mark(): Promise<number> {
     clearTimeout(timer)
     timer = undefined
     const ids = stored.splice(0)
-    if (ids.length === 0) return marking
     const { outbox } = db.tables
-    marking = db
-      .transaction('relay', (tx) => tx.update(outbox).set({ publishTime: sql`now()` }).where(inArray(outbox.id, ids)))
-      .then(
-        () => {},
-        (error: unknown) => logger.warn({ err: error }, 'published events could not be marked; they will be published again'),
-      )
-    return marking
+    if (ids.length === 0) return 0
+    try {
+      await db.transaction('relay', (tx) => tx.update(outbox).set({ publishTime: sql`now()` }).where(inArray(outbox.id, ids)))
+      return ids.length
+    } catch (error) {
+      logger.warn({ err: error }, 'published events could not be marked; they will be published again')
+      return 0
+    }
+  }
+
+  function markSoon(): void {
+    const marking = mark().then(() => {})
+    open.add(marking)
+    void marking.finally(() => open.delete(marking))
   }
 
   async function send(rows: Sequenced[]): Promise<void> {
@@ -100,10 +109,11 @@ function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onS
       body: bodyOf(db.service, row),
     }))
     stored.push(...(await broker.publish(messages)))
-    timer ??= setTimeout(() => void mark(), markEveryMs)
+    timer ??= setTimeout(markSoon, markEveryMs)
   }
 
   return {
+    mark,
     publish(rows: Sequenced[]): Promise<void> {
       const sending = send(rows).catch((error: unknown) => logger.warn({ err: error }, 'events could not be published'))
       open.add(sending)

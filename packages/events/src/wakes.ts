@@ -16,8 +16,9 @@ export type WakeSource = Wakes & { emit(change: Change): void; sequenced(): void
 /** For tests of the nets: without events only polls are left, without polls only events. */
 export type Switches = { events: boolean; polls: boolean }
 
-export function switchesOf(env: Record<string, string | undefined>): Switches {
-  return { events: !env['BERTH_TEST_NO_EVENTS'], polls: !env['BERTH_TEST_NO_POLL'] }
+/** What tests have switched off for the whole process. */
+export function switchesOfTests(): Switches {
+  return { events: !process.env['BERTH_TEST_NO_EVENTS'], polls: !process.env['BERTH_TEST_NO_POLL'] }
 }
 
 /** Everybody who waits for something in one process. A wake says "look again", never what is so. */

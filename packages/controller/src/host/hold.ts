@@ -8,6 +8,8 @@ import { hostInfo } from './host-info.ts'
 import { beat, heartbeatAgeMs, type LeaseKey, raiseEpoch } from './lease-row.ts'
 import { type HeldLock, lockHolder, pidNamespace, tryLock } from './lock-file.ts'
 
+const lookAgainMs = 100
+
 export type HoldOptions = {
   db: Database
   /** The data folder of the system. */
@@ -69,7 +71,7 @@ async function takeLock({ file, db, key, bootId, logger, signal, staleMs }: Take
       if (holder.pidNamespace !== pidNamespace()) logger.warn({ holder }, 'the holder is stuck in another pid namespace: end it there')
       else if (isAlive(holder) && !(await endProcess(holder, { graceMs: 0 }))) logger.error({ holder }, 'the holder is stuck in the kernel')
     }
-    await delay(attempt < 20 ? 50 : 500, undefined, { signal }).catch(() => signal.throwIfAborted())
+    await delay(lookAgainMs, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Database, noteOperations, type OperationRow, type StageTimes, type Tx } from '@berth/db'
+import { afterCommit, type Database, noteOperations, type OperationRow, type StageTimes, type Tx } from '@berth/db'
 import { type BerthError, toStatus } from '@berth/errors'
 import type { Events } from '@berth/events'
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
@@ -33,7 +33,7 @@ export function createOperations({ db, events }: { db: Database; events: Events 
   async function finish(tx: Tx, id: string, state: EndState, error?: unknown): Promise<void> {
     const [row] = await tx.select().from(operations).where(eq(operations.id, id)).for('update')
     if (row === undefined || row.endTime !== null) return
-    const stages = closed(progress.take(id, row.stages), new Date().toISOString())
+    const stages = closed(progress.stagesOf(id, row.stages), new Date().toISOString())
     const rows = await tx
       .update(operations)
       .set({
@@ -46,6 +46,7 @@ export function createOperations({ db, events }: { db: Database; events: Events 
       .where(eq(operations.id, id))
       .returning()
     noteOperations(tx, rows, 'updated')
+    afterCommit(tx, () => progress.forget(id))
   }
 
   const open = (resourceId: string) => and(eq(operations.resourceId, resourceId), isNull(operations.endTime))

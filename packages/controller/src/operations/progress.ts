@@ -62,12 +62,12 @@ export function createProgress(db: Database) {
     positions(places: ReadonlyMap<string, number>): void {
       for (const [id, position] of places) note(id, { stage: 'QUEUED', done: position, unit: 'position' })
     },
-    /** What waits for an operation, merged with what is stored; it is not written any more. */
-    take(id: string, stored: StageTimes[]): StageTimes[] {
-      const found = waiting.get(id)
-      waiting.delete(id)
-      return found ? merged(stored, found.stages) : stored
+    /** What waits for an operation, merged with what is stored. */
+    stagesOf(id: string, stored: StageTimes[]): StageTimes[] {
+      return merged(stored, waiting.get(id)?.stages ?? [])
     },
+    /** What waits for an operation that has ended is not written any more. */
+    forget: (id: string): void => void waiting.delete(id),
   }
 }
 
