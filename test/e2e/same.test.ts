@@ -1,7 +1,7 @@
+import { createClient } from '@berth/db'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import postgres from 'postgres'
 import { create, ended, remove } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
 import { startTestSystem, type TestSystem } from '../support/system.ts'
@@ -83,7 +83,7 @@ describe('what a create costs', () => {
 })
 
 function connection() {
-  const sql = postgres(system.databaseUrl, { max: 1, onnotice: () => undefined })
+  const sql = createClient({ url: system.databaseUrl, pool: 1 })
   return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end() })
 }
 

@@ -13,7 +13,7 @@ export interface SystemOptions {
   readonly portOffset?: number
   /** More environment for supervisor and services, e.g. `BERTH_HYPERVISOR`. */
   readonly env?: NodeJS.ProcessEnv
-  /** Run the bundles that `npm start` runs instead of the sources, which know failpoints. Default false. */
+  /** Run the bundles that `npm start` runs instead of those for tests, which know failpoints. Default false. */
   readonly bundled?: boolean
 }
 
@@ -63,7 +63,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     BERTH_HOME: HOME,
     ...options.env,
   }
-  const entry = path.join(HOME, options.bundled ? 'dist/supervisor.mjs' : 'apps/supervisor/src/start.ts')
+  const build = options.bundled ? path.join(HOME, 'dist') : testBuild()
   let supervisor: ChildProcess | undefined
   let api: Api | undefined
 
@@ -86,10 +86,14 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
       return (JSON.parse(readFileSync(path.join(dataDir, 'nats/state.json'), 'utf8')) as { url: string }).url
     },
     roleUrls: () => roleUrls(system.databaseUrl, dataDir),
-    cli: (...words) => run([path.join(HOME, 'apps/cli/bin/berth.mjs'), ...words], env),
+    cli: (...words) => run([path.join(build, 'cli.mjs'), ...words], env),
     pid: (service) => pidOf(service, dataDir),
     async start() {
-      supervisor = spawn(process.execPath, [entry, '--bare'], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+      supervisor = spawn(process.execPath, [path.join(build, 'supervisor.mjs'), '--bare'], {
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        detached: true,
+      })
       await untilUp(supervisor, dataDir)
     },
     async stop() {
@@ -116,6 +120,15 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     throw error
   }
   return system
+}
+
+/** Bundles of the sources as they are now, made by whoever comes first. */
+function testBuild(): string {
+  mkdirSync(path.join(HOME, '.berth'), { recursive: true })
+  const bundle = [process.execPath, path.join(HOME, 'scripts/bundle.mjs'), '--test']
+  const { status, stderr } = spawnSync('flock', [path.join(HOME, '.berth/test-build.lock'), ...bundle], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the sources could not be bundled: ${stderr}`)
+  return path.join(HOME, '.berth/test-build')
 }
 
 /** Nothing that points at a Berth in earnest use reaches a test's system. */

@@ -73,7 +73,7 @@ function startService(config: SupervisorConfig, name: ServiceName, env: NodeJS.P
 /** Bundles start bundles, sources start sources. A smaller young generation halves a service's memory at no cost (measured). */
 function command(config: SupervisorConfig, name: ServiceName): [string, ...string[]] {
   const bundled = import.meta.url.endsWith('.mjs')
-  const entry = path.join(config.home, bundled ? `dist/${APPS[name]}.mjs` : `apps/${APPS[name]}/src/main.ts`)
+  const entry = bundled ? path.join(import.meta.dirname, `${APPS[name]}.mjs`) : path.join(config.home, `apps/${APPS[name]}/src/main.ts`)
   return [process.execPath, '--max-semi-space-size=16', entry]
 }
 
