@@ -3,6 +3,7 @@ use crate::launch::source_of;
 use crate::proto::LaunchSpec;
 use crate::proto::launch_descriptor::Source;
 use crate::sys::{SysError, check, duplicate_above};
+use std::ffi::CString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -84,9 +85,16 @@ fn file(path: &str, write: bool) -> Result<OwnedFd, SysError> {
     opened.map(OwnedFd::from).map_err(|error| SysError::new("open", path, error))
 }
 
+/// Asked of the kernel and not of /sys, which may show another network namespace than this process is in.
+fn is_interface(name: &str) -> bool {
+    let Ok(name) = CString::new(name) else { return false };
+    // SAFETY: `name` is a terminated string that outlives the call.
+    unsafe { libc::if_nametoindex(name.as_ptr()) != 0 }
+}
+
 /// Opens a tap that is there: the device would be made otherwise, in nobody's charge.
 fn tap(name: &str) -> Result<OwnedFd, SysError> {
-    if name.len() >= libc::IFNAMSIZ || name.contains('/') || !Path::new("/sys/class/net").join(name).join("tun_flags").exists() {
+    if name.len() >= libc::IFNAMSIZ || !is_interface(name) {
         return Err(SysError::new("find tap", name, io::ErrorKind::NotFound.into()));
     }
     let device = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun");
