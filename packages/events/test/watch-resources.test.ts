@@ -1,7 +1,7 @@
 import { type Database, resourceVerbs } from '@berth/db'
 import type { Volume } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import { createLogger } from '@berth/telemetry'
-import { createRequest, createVolume, type TestDatabase, testDatabase, until, volumeStore, volumesSql } from '@berth/testing'
+import { createRequest, createVolume, type TestDatabase, testDatabase, volumeStore, volumesSql } from '@berth/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Events, openEvents, type Watched } from '../src/index.ts'
 
@@ -49,15 +49,25 @@ const label = (name: string, value: string) =>
 const lease = { service: 'volume', hostId: 'hst_a', epoch: 1, lose: () => {} }
 const caughtUp = (seen: Seen[]) => seen.some(({ type }) => type === 4)
 
+/** A watch that is known to have begun: what comes after this is a change to it. */
+async function begin(enough: (seen: Seen[]) => boolean, options?: Options): Promise<{ ended: Promise<Seen[]> }> {
+  const begun = Promise.withResolvers<void>()
+  const ended = watch((seen) => {
+    if (caughtUp(seen)) begun.resolve()
+    return enough(seen)
+  }, options)
+  await Promise.race([begun.promise, ended])
+  return { ended }
+}
+
 it('begins with the state, says that it is complete, then tells what changes', async () => {
   await createVolume(db, 'first')
-  const watching = watch((seen) => seen.at(-1)?.type === 3)
-  await until('the state is known', async () => (await watch(caughtUp)).length >= 2)
+  const { ended } = await begin((seen) => seen.at(-1)?.type === 3)
   await label('first', 'x')
   const store = volumeStore(db)
   const row = await store.get('default', 'first')
   await db.transaction('volume.remove', (tx) => store.remove(tx, lease, row))
-  const seen = (await watching).filter(({ type }) => type !== 4)
+  const seen = (await ended).filter(({ type }) => type !== 4)
   expect(seen.map(({ type, resource }) => [type, resource?.name, resource?.labels['n']])).toEqual([
     [1, 'first', undefined],
     [2, 'first', 'x'],
@@ -95,11 +105,10 @@ it('tells once more of what no longer fits the filter, and nothing of what never
   await createVolume(db, 'wanted')
   await createVolume(db, 'unwanted')
   await label('wanted', 'yes')
-  const watching = watch((seen) => seen.some(({ resource }) => resource?.labels['n'] === 'no'), { filter: 'label.n=yes' })
-  await until('its state is known', async () => (await watch(caughtUp, { filter: 'label.n=yes' })).length >= 2)
+  const { ended } = await begin((seen) => seen.some(({ resource }) => resource?.labels['n'] === 'no'), { filter: 'label.n=yes' })
   await label('unwanted', 'never')
   await label('wanted', 'no')
-  const seen = (await watching).filter(({ type }) => type !== 4)
+  const seen = (await ended).filter(({ type }) => type !== 4)
   expect(seen.map(({ resource }) => resource?.name)).toEqual(['wanted', 'wanted'])
 })
 
