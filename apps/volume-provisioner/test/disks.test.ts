@@ -54,17 +54,6 @@ describe('scratch disks', () => {
     expect(new Set(answers.map((answer) => answer.volume?.id))).toEqual(new Set([volume?.id]))
   })
 
-  it('are there in less than 100 ms', async () => {
-    // The best of some: this machine may be busy with other things.
-    const times: number[] = []
-    for (let n = 80; n < 90; n += 1) {
-      const beginMs = performance.now()
-      await scratch(n)
-      times.push(performance.now() - beginMs)
-    }
-    expect(Math.min(...times)).toBeLessThan(100)
-  })
-
   it('come out as one when asked for many times at once', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => scratch(3)))
     expect(new Set(answers.map(({ volume }) => volume?.id)).size).toBe(1)

@@ -71,7 +71,9 @@ describe('volumes of a project', () => {
   it('are counted among the transactions that the metrics show', async () => {
     const at = `http://127.0.0.1:${service.healthPort}`
     expect(await (await fetch(`${at}/readyz`)).json()).toEqual({ ready: true, host: true, database: true })
-    expect(await (await fetch(`${at}/metrics`)).text()).toMatch(/^berth_db_transactions_total\{purpose="volume\.create",outcome="committed"\} [1-9]/m)
+    expect(await (await fetch(`${at}/metrics`)).text()).toMatch(
+      /^berth_db_transactions_total\{purpose="volume\.create",outcome="committed"\} [1-9]/m,
+    )
   })
 
   it('give a repeated request the same volume and operation', async () => {

@@ -18,7 +18,8 @@ export async function findOrMake(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const before = await backend.find(wanted.id)
-  if (before) return sizeChecked(before, wanted, undefined)
+  // What was never ready and has another size is nobody's: it is replaced.
+  if (before && (wanted.wasReady || before.sizeBytes === wanted.sizeBytes)) return sizeChecked(before, wanted, undefined)
   if (wanted.wasReady) return { lost: { reason: 'FILE_LOST', message: 'its file is gone from the pool' } }
   const made = await make(async () => {
     checkRoom(backend.pool, await backend.room(), wanted.kind === 'volume' ? wanted.sizeBytes : 0)
