@@ -19,14 +19,15 @@ it('a guest that asks gets its own address by DHCP, and names over IPv4 and IPv6
     await dns.setGuest(bridge, { ...port, hostname: 'web' })
     const script = join(world.dir, 'udhcpc.sh')
     await writeFile(script, `#!${busybox} sh\n[ "$1" = bound ] && echo "$ip $router $dns $hostname"\nexit 0\n`, { mode: 0o755 })
-    await guest.must('ip', 'addr', 'flush', 'dev', 'eth0', 'scope', 'global')
+    await guest.must('ip', '-4', 'addr', 'flush', 'dev', 'eth0', 'scope', 'global')
     const lease = () => guest.exec(busybox, 'udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '3', '-T', '1', '-s', script)
     await until('the lease is given', async () =>
       (await lease()).stdout.includes(`${port.ipv4} ${bridge.ipv4Gateway} ${bridge.ipv4Gateway} web`),
     )
     await guest.must('ip', 'addr', 'add', `${port.ipv4}/24`, 'dev', 'eth0')
     for (const server of [bridge.ipv4Gateway, 'fe80::1%eth0']) {
-      expect((await guest.exec(busybox, 'nslookup', '-type=aaaa', 'web.berth.internal', server)).stdout).toContain(port.ipv6)
+      const { stdout, stderr } = await guest.exec(busybox, 'nslookup', '-type=aaaa', 'web.berth.internal', server)
+      expect(`${server}: ${stdout} ${stderr}`).toContain(port.ipv6)
     }
 
     const { pid = 0 } = (await dns.identity(bridge)) ?? {}
