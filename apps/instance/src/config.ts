@@ -28,6 +28,7 @@ export type InstanceConfig = {
   /** How long an agent may take to answer, in milliseconds. */
   agentWaitMs: number
   failpointsFile: string | undefined
+  testBootId: string | undefined
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -65,6 +66,7 @@ export function readConfig(environment: Environment = process.env): { config: In
         bootSlots: env.int('BERTH_BOOT_SLOTS', 0, { min: 0, max: 1024 }) || undefined,
         agentWaitMs: env.duration('BERTH_AGENT_TIMEOUT', 60_000),
         failpointsFile: env.path('BERTH_FAILPOINTS_FILE', undefined),
+        testBootId: env.string('BERTH_TEST_BOOT_ID', undefined),
         logLevel: env.oneOf('BERTH_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),
       }
     },

@@ -24,11 +24,13 @@ export type OpenOptions = {
   stack: AsyncDisposableStack
   images: Images
   hostId: string
+  /** Of the lease. */
+  epoch: number
   life: AbortSignal
 }
 
 /** The hypervisor that the configuration names. */
-export async function openHypervisor({ config, folders, logger, stack, images, hostId, life }: OpenOptions): Promise<Hypervisor> {
+export async function openHypervisor({ config, folders, logger, stack, images, hostId, epoch, life }: OpenOptions): Promise<Hypervisor> {
   const hostBootId = bootId()
   if (config.hypervisor === 'recorder') return recorderHypervisor({ file: path.join(folders.dataDir, 'recorder.jsonl'), hostBootId })
   const runner = stack.use(createRunner({ logger, title: 'berth-instance-run' }))
@@ -39,11 +41,11 @@ export async function openHypervisor({ config, folders, logger, stack, images, h
   const kernel = (signal: AbortSignal) => images.ensureKernel(holder, '', signal)
   const probe = (signal: AbortSignal) => probeKvm({ runner, binary, version, hostBootId, dataDir: folders.dataDir, kernel }, signal)
   return qemuHypervisor({
-    shims: shims({ runner, binary: installed, hostBootId }),
+    shims: shims({ runner, binary: installed, hostBootId, epoch, testBootId: config.testBootId }),
     ...{ binary, version, dialAgent },
     maxVcpus: availableParallelism(),
     accelerator: chooseAccelerator(probe, life),
     allowKvm: (uid, signal) => allowKvm(runner, uid, signal),
-    ...folders,
+    folders,
   })
 }

@@ -54,7 +54,6 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   await using stack = new AsyncDisposableStack()
   const stop = new AbortController()
   const signal = parts.signal ? AbortSignal.any([parts.signal, stop.signal]) : stop.signal
-  const folders = { dataDir: path.join(config.dataDir, 'instance'), runDir: config.runDir }
 
   const db = stack.use(openDatabase({ url: config.databaseUrl, schema: 'instance', prepare: config.databasePrepare }))
   const events = stack.use(openEvents({ db, natsUrl: config.natsUrl, logger }))
@@ -64,6 +63,7 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   showTransactions(metrics, db)
   const health = stack.use(await serveHealth({ host: config.listen.host, port: config.healthPort, ready, metrics }))
   const lease = stack.use(await holdHost({ db, dataDir: config.dataDir, service: 'instance', advertise: config.advertise, logger, signal }))
+  const folders = { dataDir: path.join(config.dataDir, 'instance'), runDir: config.runDir, host: lease.hostId }
   armFailpoints({ file: config.failpointsFile, service: 'instance' })
   const operations = stack.use(createOperations({ db, events }))
   stack.use(startRetention({ db, events, logger }))
@@ -75,14 +75,23 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   stack.defer(() => life.abort())
   const hypervisor =
     parts.hypervisor ??
-    (await openHypervisor({ config, folders, logger, stack, images: peers.images, hostId: lease.hostId, life: life.signal }))
+    (await openHypervisor({
+      config,
+      folders,
+      logger,
+      stack,
+      images: peers.images,
+      hostId: lease.hostId,
+      epoch: lease.epoch,
+      life: life.signal,
+    }))
 
   const store = instanceStore(db)
   const wake = (id: string): void => instances.enqueue(id)
   const living = stack.use(livingVms(hypervisor, wake))
   const slots = config.bootSlots ?? availableParallelism()
   const context: InstanceContext = {
-    ...{ store, operations, hypervisor, peers, living, files: instanceFiles, folders },
+    ...{ store, operations, hypervisor, peers, living, files: instanceFiles(folders.dataDir), folders },
     admission: admission({ slots, operations, enqueue: wake }),
     hostBootId: bootId(),
     agentWaitMs: config.agentWaitMs,

@@ -42,12 +42,12 @@ afterAll(() => rmSync(root, { force: true }))
 conformance('qemu', async () => {
   const data = tempDir('qemu')
   const runner = createRunner({ logger })
-  const folders = { dataDir: path.join(data.path, 'instance'), runDir: path.join(data.path, 'run') }
+  const folders = { dataDir: path.join(data.path, 'instance'), runDir: path.join(data.path, 'run'), host: newId('hst') }
   const installed = await installShim(shim, path.join(folders.dataDir, 'bin'))
-  const open = () =>
+  const open = (epoch: number) =>
     qemuHypervisor({
-      shims: shims({ runner, binary: installed, hostBootId: bootId() }),
-      ...{ binary, version: 'any', maxVcpus: 2, dialAgent, ...folders },
+      shims: shims({ runner, binary: installed, hostBootId: bootId(), epoch }),
+      ...{ binary, version: 'any', maxVcpus: 2, dialAgent, folders },
       accelerator: () => Promise.resolve({ accelerator: 'tcg', reason: 'a test' }),
       allowKvm: () => Promise.resolve(),
     })
@@ -61,10 +61,13 @@ conformance('qemu', async () => {
   execFileSync('chown', [`${uid}:${uid}`, scratch])
   const image = { entrypoint: [], cmd: [], env: [], user: '', workingDir: '', stopSignal: 0 }
   const spec = create(InstanceSpecSchema, { onExit: OnExit.KEEP })
-  const config = await instanceFiles.writeConfig(place, guestConfigBytes(guestConfig({ id, name: 'one', spec, image, ports: [] })))
+  const config = await instanceFiles(folders.dataDir).writeConfig(
+    place,
+    guestConfigBytes(guestConfig({ id, name: 'one', spec, image, ports: [] })),
+  )
   const machine = {
     ...place,
-    ...{ epoch: 1, vcpus: 1, memoryBytes: 192 * 1024 * 1024, kernelCommandLine: 'console=ttyS0 panic=1', nics: [] },
+    ...{ vcpus: 1, memoryBytes: 192 * 1024 * 1024, kernelCommandLine: 'console=ttyS0 panic=1', nics: [] },
     ...{ kernelPath: path.join(guest, 'vmlinux'), initramfsPath: path.join(guest, 'initramfs.cpio') },
     disks: [
       { serial: 'root', path: root, readOnly: true },
@@ -72,14 +75,15 @@ conformance('qemu', async () => {
       { serial: 'config', path: config, readOnly: true },
     ],
   }
-  const hypervisor = open()
+  const hypervisor = open(1)
   return {
     hypervisor,
-    again: () => Promise.resolve(open()),
+    again: () => Promise.resolve(open(2)),
     machine,
     async [Symbol.asyncDispose]() {
-      await (await hypervisor.attach(place, 1_000, AbortSignal.timeout(10_000)))?.kill(AbortSignal.timeout(10_000))
-      await hypervisor.clear(place, AbortSignal.timeout(10_000))
+      const last = open(1_000)
+      await (await last.attach(place, AbortSignal.timeout(10_000)))?.kill(AbortSignal.timeout(10_000))
+      await last.clear(place, AbortSignal.timeout(10_000))
       runner[Symbol.dispose]()
       if (existsSync(data.path)) data[Symbol.dispose]()
     },

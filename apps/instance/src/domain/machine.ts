@@ -25,8 +25,6 @@ export type VmPlace = {
 
 /** All that a hypervisor needs to start a VM; the exact device layout. */
 export type Machine = VmPlace & {
-  /** Epoch of the service's lease; the shim refuses a lower one than it has seen. */
-  epoch: number
   vcpus: number
   memoryBytes: number
   kernelPath: string

@@ -27,7 +27,7 @@ export interface Hypervisor {
   /** Makes the VMM; the guest's CPUs are held until `boot`. @throws FailedPrecondition(`VMM_FAILED`) with what it said */
   start(machine: Machine, signal: AbortSignal): Promise<Vm>
   /** The living VM of this place, whoever started it; undefined when there is none. */
-  attach(place: VmPlace, epoch: number, signal: AbortSignal): Promise<Vm | undefined>
+  attach(place: VmPlace, signal: AbortSignal): Promise<Vm | undefined>
   /** What happened in this place so far, from entry `from` (1 is the beginning), whether or not the VM lives. */
   events(place: VmPlace, from: number): Promise<VmEvent[]>
   /** Console bytes; ends at the end, or with `follow` when the VM has ended. */
@@ -125,4 +125,6 @@ export interface InstanceFiles {
   writeConfig(place: VmPlace, config: Uint8Array): Promise<string>
   /** Removes the folder with all that is in it. The VM must have ended. */
   remove(place: VmPlace): Promise<void>
+  /** Folders of instances on this host, for the audit. */
+  found(): Promise<FoundVm[]>
 }

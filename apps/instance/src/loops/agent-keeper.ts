@@ -19,7 +19,7 @@ export type AgentKeeper = {
 }
 
 /** A session that gets no first answer is given up after this, for one on a fresh port. */
-const attemptMs = 10_000
+const attemptMs = 30_000
 const pauseMs = { first: 20, longest: 1_000 }
 
 /** Keeps one session with a VM's agent: opens it, opens it again when it is lost, and tells of changes. Ends with the signal. */

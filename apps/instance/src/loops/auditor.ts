@@ -5,10 +5,10 @@ import { auditedRows } from '../store/audited.ts'
 import type { InstanceContext } from './context.ts'
 
 /** Compares this service's slice of the host with its rows. The host is looked at first: what appears meanwhile has a row by then. */
-export function auditorOf({ hypervisor, store }: Pick<InstanceContext, 'hypervisor' | 'store'>, host: string): Auditor {
+export function auditorOf({ hypervisor, files, store }: Pick<InstanceContext, 'hypervisor' | 'files' | 'store'>, host: string): Auditor {
   return {
     async audit() {
-      const found = await hypervisor.found()
+      const found = (await Promise.all([hypervisor.found(), files.found()])).flat()
       const rows = (await auditedRows(store)).map(
         (row): AuditedRow => ({
           id: row.id,

@@ -94,7 +94,7 @@ async function record(ctx: InstanceContext, { row, observed, run, purpose, byPol
   })
 }
 
-function machineOf({ row, observed, run }: BringUp, { image, kernel, scratchPath, diskPaths, ports }: Parts, configPath: string): Machine {
+function machineOf({ row, observed }: BringUp, { image, kernel, scratchPath, diskPaths, ports }: Parts, configPath: string): Machine {
   const disks: MachineDisk[] = [
     { serial: 'root', path: image.rootPath, readOnly: true },
     { serial: 'scratch', path: scratchPath, readOnly: false },
@@ -103,7 +103,6 @@ function machineOf({ row, observed, run }: BringUp, { image, kernel, scratchPath
   ]
   return {
     ...observed.place,
-    epoch: run.lease.epoch,
     vcpus: row.spec.vcpus,
     memoryBytes: Number(row.spec.memoryBytes),
     kernelPath: kernel.kernelPath,

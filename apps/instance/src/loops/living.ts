@@ -13,7 +13,7 @@ export type Living = {
 /** The VMs of this host that live, as far as anybody has looked. Memory only: what is true is found by attaching. */
 export type LivingVms = {
   /** Looks whether the VM of this place lives, and watches it from then on; journal entries up to `seen` are known already. */
-  look(place: VmPlace, epoch: number, seen: number, signal: AbortSignal): Promise<Living | undefined>
+  look(place: VmPlace, seen: number, signal: AbortSignal): Promise<Living | undefined>
   /** Watches a VM that was just started. */
   take(vm: Vm, seen: number): Living
   /** What an earlier look found. */
@@ -69,8 +69,8 @@ export function livingVms(hypervisor: Hypervisor, wake: (instanceId: string) => 
   return {
     take,
     known: (instanceId) => kept.get(instanceId),
-    async look(place, epoch, seen, signal) {
-      const vm = await hypervisor.attach(place, epoch, signal)
+    async look(place, seen, signal) {
+      const vm = await hypervisor.attach(place, signal)
       if (vm) return take(vm, seen)
       drop(place.instanceId)
       return undefined

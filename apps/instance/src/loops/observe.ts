@@ -20,10 +20,10 @@ export type Observed = {
 }
 
 /** Looks at VMM and journal. The journal is read after the look, so that an end seen by the look is in it. */
-export async function observe(ctx: InstanceContext, row: InstanceRow, { lease, signal }: ReconcileContext): Promise<Observed> {
+export async function observe(ctx: InstanceContext, row: InstanceRow, { signal }: ReconcileContext): Promise<Observed> {
   const { journalSeq, stopBegun, uid } = row.extra
   const place = placeOf({ id: row.id, uid }, ctx.folders)
-  const living = await ctx.living.look(place, lease.epoch, journalSeq, signal)
+  const living = await ctx.living.look(place, journalSeq, signal)
   const events = await ctx.hypervisor.events(place, 1)
   const status = copyStatus(row.status)
   foldHistory(status, events, { after: journalSeq, hostBootId: ctx.hostBootId, stopAsked: stopBegun !== null })

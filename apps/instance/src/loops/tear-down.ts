@@ -64,8 +64,8 @@ async function takeDown(ctx: InstanceContext, row: InstanceRow, run: Run, why: k
   await step('folder', signal, () => ctx.files.remove(place))
 }
 
-async function kill(ctx: InstanceContext, row: InstanceRow, { lease, signal }: Run, place: VmPlace): Promise<void> {
-  const living = await ctx.living.look(place, lease.epoch, row.extra.journalSeq, signal)
+async function kill(ctx: InstanceContext, row: InstanceRow, { signal }: Run, place: VmPlace): Promise<void> {
+  const living = await ctx.living.look(place, row.extra.journalSeq, signal)
   await living?.vm.kill(signal)
 }
 

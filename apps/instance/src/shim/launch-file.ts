@@ -5,7 +5,10 @@ import type { Launch, LaunchDescriptor } from '../domain/shims.ts'
 type WireDescriptor = MessageInitShape<typeof LaunchDescriptorSchema>
 
 /** `launch.json` of a VM: proto3 JSON of `berth.shim.v1.LaunchSpec`. */
-export function launchFile({ place, epoch, argv, descriptors, console, monitor, memoryLimitBytes }: Launch, hostBootId: string): string {
+export function launchFile(
+  { place, argv, descriptors, console, monitor, memoryLimitBytes }: Launch,
+  { epoch, hostBootId }: { epoch: number; hostBootId: string },
+): string {
   const spec = create(LaunchSpecSchema, {
     version: 1,
     instanceId: place.instanceId,

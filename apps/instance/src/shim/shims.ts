@@ -15,6 +15,10 @@ type Options = {
   /** The shim's binary; outside the clone, so that nothing a VM needs goes with it. */
   binary: string
   hostBootId: string
+  /** Epoch of the service's lease; a shim refuses a lower one than it has seen. */
+  epoch: number
+  /** `BERTH_TEST_BOOT_ID`, which a shim takes for the host's boot id as we do. */
+  testBootId?: string | undefined
 }
 
 /** Longest a shim may take to say `ready`: it has bound sockets, opened taps and started the VMM by then. */
@@ -25,20 +29,21 @@ const goneMs = 5_000
 const lastWordsBytes = 4096
 
 /** The shims of this host, by the binary `berth-shim` and its socket. */
-export function shims({ runner, binary, hostBootId }: Options): Shims {
+export function shims({ runner, binary, hostBootId, epoch, testBootId }: Options): Shims {
+  const env: Record<string, string> = testBootId ? { BERTH_TEST_BOOT_ID: testBootId } : {}
   const run = async (argv: string[], signal: AbortSignal): Promise<string> =>
-    (await runner.run([binary, ...argv], { timeoutMs: startMs, signal, okCodes: [0, 1] })).stdout.trim()
+    (await runner.run([binary, ...argv], { timeoutMs: startMs, signal, env, okCodes: [0, 1] })).stdout.trim()
 
-  async function status(place: VmPlace, epoch: number, signal: AbortSignal): Promise<VmmProcess | undefined> {
+  async function status(place: VmPlace, signal: AbortSignal): Promise<VmmProcess | undefined> {
     const answer = await askOnce(socketOf(place), epoch, { case: 'status', value: {} }, signal)
     if (answer?.case !== 'state' || answer.value.vmmPid === 0) return undefined
     const vmm = { pid: answer.value.vmmPid, startTicks: Number(answer.value.vmmStartTicks) }
     return isAlive(vmm) ? vmm : undefined
   }
 
-  const find: Shims['find'] = async (place, epoch, signal) => {
+  const find: Shims['find'] = async (place, signal) => {
     try {
-      return await status(place, epoch, signal)
+      return await status(place, signal)
     } catch (error) {
       if (!isUnreachable(error)) throw error
     }
@@ -46,17 +51,17 @@ export function shims({ runner, binary, hostBootId }: Options): Shims {
     const last = (await journal(place, 1)).at(-1)
     if (!last || last.kind === 'exited') return undefined
     const said = await run(['--adopt', launchPath(place)], signal)
-    return said.startsWith('ready') ? status(place, epoch, signal) : undefined
+    return said.startsWith('ready') ? status(place, signal) : undefined
   }
 
   const launch: Shims['launch'] = async (wanted, signal) => {
     await mkdir(wanted.place.runDir, { recursive: true, mode: 0o711 })
-    await atomicWrite(launchPath(wanted.place), launchFile(wanted, hostBootId), { mode: 0o600 })
+    await atomicWrite(launchPath(wanted.place), launchFile(wanted, { epoch, hostBootId }), { mode: 0o600 })
     const said = await run([launchPath(wanted.place)], signal)
-    if (!/^(ready|running)\b/.test(said)) throw failedPrecondition('VMM_FAILED', `the VMM did not start: ${said.slice(0, lastWordsBytes)}`)
+    if (!said.startsWith('ready ')) throw failedPrecondition('VMM_FAILED', `the VMM did not start: ${said.slice(0, lastWordsBytes)}`)
   }
 
-  async function* watch(place: VmPlace, epoch: number, after: number, signal: AbortSignal): AsyncGenerator<VmEvent> {
+  async function* watch(place: VmPlace, after: number, signal: AbortSignal): AsyncGenerator<VmEvent> {
     const from = BigInt(after + 1)
     for await (const answer of ask(socketOf(place), epoch, { case: 'watchJournal', value: { from } }, signal, 0)) {
       const event = answer.case === 'entry' ? toVmEvent(answer.value) : undefined
@@ -68,7 +73,7 @@ export function shims({ runner, binary, hostBootId }: Options): Shims {
     const { offset, tailBytes, follow } = range
     const value = { offset: BigInt(offset), tailBytes: BigInt(tailBytes), follow }
     try {
-      for await (const answer of ask(socketOf(place), 0, { case: 'readConsole', value }, signal, follow ? 0 : undefined)) {
+      for await (const answer of ask(socketOf(place), epoch, { case: 'readConsole', value }, signal, follow ? 0 : undefined)) {
         if (answer.case === 'console') yield { data: answer.value.data, nextOffset: Number(answer.value.nextOffset) }
       }
     } catch (error) {
@@ -77,7 +82,7 @@ export function shims({ runner, binary, hostBootId }: Options): Shims {
     }
   }
 
-  const kill: Shims['kill'] = async (place, epoch, signalNumber, signal) => {
+  const kill: Shims['kill'] = async (place, signalNumber, signal) => {
     try {
       await askOnce(socketOf(place), epoch, { case: 'signal', value: { signal: signalNumber } }, signal)
     } catch (error) {
@@ -89,7 +94,7 @@ export function shims({ runner, binary, hostBootId }: Options): Shims {
   const gone: Shims['gone'] = async (place, signal) => {
     const end = performance.now() + goneMs
     for (;;) {
-      const answer = await askOnce(socketOf(place), 0, { case: 'status', value: {} }, signal).catch((error: unknown) => {
+      const answer = await askOnce(socketOf(place), epoch, { case: 'status', value: {} }, signal).catch((error: unknown) => {
         if (isUnreachable(error) && !signal.aborted) return undefined
         throw error
       })

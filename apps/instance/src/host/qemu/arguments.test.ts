@@ -8,7 +8,6 @@ const machine: Machine = {
   runDir: '/run/berth/0000000000',
   uid: 900_001,
   cgroup: 'berth-0000000000',
-  epoch: 7,
   vcpus: 2,
   memoryBytes: 256 * 1024 * 1024,
   kernelPath: '/data/image/kernels/k/vmlinux',

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { failedPrecondition } from '@berth/errors'
 import type { Machine, VmmProcess, VmPlace } from '../../domain/machine.ts'
+import type { Folders } from '../../domain/place.ts'
 import type { Hypervisor, HypervisorFacts, Vm } from '../../domain/ports.ts'
 import type { Launch, Shims } from '../../domain/shims.ts'
 import type { Chooser } from './accelerator.ts'
@@ -20,8 +21,7 @@ export type QemuOptions = {
   dialAgent: AgentDialer
   /** Lets the uid open /dev/kvm; called before a start on KVM. */
   allowKvm: (uid: number, signal: AbortSignal) => Promise<void>
-  dataDir: string
-  runDir: string
+  folders: Folders
 }
 
 /** QEMU's own needs over the guest's memory, of which the translator's buffer is the most. */
@@ -42,21 +42,23 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     return { name: 'qemu', version, accelerator: chosen.accelerator, acceleratorReason: chosen.reason, capabilities, maxVcpus }
   }
 
-  const vm = (place: VmPlace, epoch: number, process: VmmProcess): Vm => qemuVm({ place, epoch, process, shims, dialAgent })
+  const vm = (place: VmPlace, process: VmmProcess): Vm => qemuVm({ place, process, shims, dialAgent })
 
-  async function attach(place: VmPlace, epoch: number, signal: AbortSignal): Promise<Vm | undefined> {
-    const process = await shims.find(place, epoch, signal)
-    return process && vm(place, epoch, process)
+  async function attach(place: VmPlace, signal: AbortSignal): Promise<Vm | undefined> {
+    const process = await shims.find(place, signal)
+    return process && vm(place, process)
   }
 
   async function start(machine: Machine, signal: AbortSignal): Promise<Vm> {
-    const running = await attach(machine, machine.epoch, signal)
+    const running = await attach(machine, signal)
     if (running) return running
     const chosen = (await accelerator(probePatienceMs)).accelerator
     if (chosen === 'kvm') await allowKvm(machine.uid, signal)
-    await shims.launch(launchOf(machine, chosen, binary), signal)
-    const started = await attach(machine, machine.epoch, signal)
+    // A start that was cut off may have left a shim that is just coming up: it keeps a second one out, and is found.
+    const failure = await shims.launch(launchOf(machine, chosen, binary), signal).catch((error: unknown) => error)
+    const started = await attach(machine, signal)
     if (started) return started
+    if (failure) throw failure
     const last = (await shims.journal(machine, 1)).at(-1)
     throw failedPrecondition('VMM_FAILED', `QEMU ended at once: ${last?.kind === 'exited' ? last.message : 'nothing is known of why'}`)
   }
@@ -68,7 +70,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     attach,
     events: shims.journal,
     console: shims.console,
-    found: () => found(options),
+    found: () => found(options.folders),
     async clear(place, signal) {
       await shims.gone(place, signal)
       await clearCgroup(place.cgroup, signal)
@@ -80,7 +82,6 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
 function launchOf(machine: Machine, accelerator: Accelerator, binary: string): Launch {
   return {
     place: machine,
-    epoch: machine.epoch,
     argv: qemuArguments(machine, accelerator, binary),
     descriptors: [
       { name: descriptor.console, kind: 'listen', path: path.join(machine.runDir, 'console.sock') },

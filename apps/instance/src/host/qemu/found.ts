@@ -1,21 +1,17 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { FoundVm } from '../../domain/ports.ts'
-import { vmCgroups } from '../cgroup.ts'
-
-export type Places = { dataDir: string; runDir: string }
+import { cgroupPrefix, type Folders } from '../../domain/place.ts'
+import { cgroupsNamed } from '../cgroup.ts'
 
 const instanceFolder = /^ins_[0-9a-hjkmnp-tv-z]{26}$/
 const runFolder = /^[0-9a-hjkmnp-tv-z]{10}$/
 
-/** Everything on the host that is of a VM of these folders: processes, folders, run folders, control groups. */
-export async function found({ dataDir, runDir }: Places): Promise<FoundVm[]> {
-  const [processes, folders, runs, groups] = await Promise.all([processesOf(dataDir), names(dataDir), names(runDir), vmCgroups()])
+/** What the VMs of these folders have on the host: processes, run folders, control groups. */
+export async function found({ dataDir, runDir, host }: Folders): Promise<FoundVm[]> {
+  const [processes, runs, groups] = await Promise.all([processesOf(dataDir), names(runDir), cgroupsNamed(cgroupPrefix(host))])
   return [
     ...processes,
-    ...folders
-      .filter((name) => instanceFolder.test(name))
-      .map((name): FoundVm => ({ kind: 'folder', name: path.join(dataDir, name), short: name.slice(-10) })),
     ...runs.filter((name) => runFolder.test(name)).map((name): FoundVm => ({ kind: 'socket', name: path.join(runDir, name), short: name })),
     ...groups.map((name): FoundVm => ({ kind: 'cgroup', name, short: name.slice(-10) })),
   ]

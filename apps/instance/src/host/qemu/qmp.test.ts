@@ -32,7 +32,7 @@ async function monitor(
     server.close()
     rmSync(folder, { recursive: true })
   })
-  const qmp = await openQmp(file, timeoutMs)
+  const qmp = await openQmp(file, { timeoutMs })
   cleanUps.push(() => qmp.close())
   return qmp
 }

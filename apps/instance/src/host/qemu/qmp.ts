@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { failedPrecondition, unavailable } from '@berth/errors'
 
-/** A monitor of one QEMU. Commands are answered in order of their ids; events of this monitor are not used: the shim has one of its own for them. */
+/** A monitor of one QEMU. What becomes of the VM is the shim's to hear, on a monitor of its own: this one may be closed when it happens. */
 export type Qmp = {
   /** @throws FailedPrecondition(`VMM_REFUSED`) with QEMU's text; Unavailable(`VMM_UNREACHABLE`) when it does not answer in time or is gone */
   execute(command: string, parameters?: Record<string, unknown>): Promise<unknown>
@@ -10,17 +10,28 @@ export type Qmp = {
 }
 
 type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void; timer: NodeJS.Timeout }
-type Message = { id?: number; return?: unknown; error?: { class: string; desc: string }; QMP?: unknown }
+/** An event of the VMM, e.g. `VSERPORT_CHANGE`. */
+export type QmpEvent = { event: string; data?: Record<string, unknown> }
+type Message = {
+  event?: string
+  data?: Record<string, unknown>
+  id?: number
+  return?: unknown
+  error?: { class: string; desc: string }
+  QMP?: unknown
+}
 
 /** A VMM in a guest's hands could answer without end. */
 const longestLine = 1024 * 1024
 
-/**
- * Connects to a monitor's socket and leaves its negotiation mode.
- *
- * @param timeoutMs bound of the connection and of every command
- */
-export async function openQmp(path: string, timeoutMs = 5_000): Promise<Qmp> {
+export type QmpOptions = {
+  /** Bound of the connection and of every command; default 5 s. */
+  timeoutMs?: number
+  onEvent?: (event: QmpEvent) => void
+}
+
+/** Connects to a monitor's socket and leaves its negotiation mode. */
+export async function openQmp(path: string, { timeoutMs = 5_000, onEvent }: QmpOptions = {}): Promise<Qmp> {
   const socket = connect(path)
   const waiting = new Map<number, Waiting>()
   let [lastId, text, gone] = [0, '', false]
@@ -47,6 +58,7 @@ export async function openQmp(path: string, timeoutMs = 5_000): Promise<Qmp> {
   }
 
   function receive(message: Message): void {
+    if (message.event !== undefined) onEvent?.({ event: message.event, data: message.data })
     const answered = message.id === undefined ? undefined : waiting.get(message.id)
     if (!answered || message.id === undefined) return
     waiting.delete(message.id)

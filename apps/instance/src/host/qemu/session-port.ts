@@ -6,21 +6,30 @@ import type { Qmp } from './qmp.ts'
 /** A byte stream into the guest: a virtio-serial port of its own that lives as long as the session. */
 export type SessionPort = { socket: Socket; close(): void }
 
-type PortOptions = { qmp: Qmp; runDir: string; uid: number; signal: AbortSignal; onLeft: (name: string) => void }
+type PortOptions = { qmp: Qmp; runDir: string; uid: number; signal: AbortSignal; left: () => void }
 
 /** Ports start with this and a number; the agent serves every port whose name begins with it. */
 export const sessionName = 'berth.session.'
 const ids = /^(?:berth-port|berth-chardev)-(\d+)$/
 const acceptMs = 2_000
 
+/** Id of a session port's device, as events name it. */
+export function portId(number: string): string {
+  return `berth-port-${number}`
+}
+
+function chardevId(number: string): string {
+  return `berth-chardev-${number}`
+}
+
 /**
  * Opens a session port: QEMU connects to a socket of ours, and only then is the port plugged, since a guest takes an unconnected port for a closed one.
  *
  * @param number fresh for the life of this VMM: QEMU holds an id for a while after its device is gone
  */
-export async function openSessionPort(number: number, { qmp, runDir, uid, signal, onLeft }: PortOptions): Promise<SessionPort> {
+export async function openSessionPort(number: string, { qmp, runDir, uid, signal, left }: PortOptions): Promise<SessionPort> {
   const path = `${runDir}/session-${number}.sock`
-  const [device, chardev] = [`berth-port-${number}`, `berth-chardev-${number}`]
+  const chardev = chardevId(number)
   await rm(path, { force: true })
   const server = await listen(path)
   try {
@@ -32,17 +41,20 @@ export async function openSessionPort(number: number, { qmp, runDir, uid, signal
       backend: { type: 'socket', data: { addr: { type: 'unix', data: { path } }, server: false } },
     })
     const socket = await accepted
-    const close = (): void => {
-      socket.destroy()
-      onLeft(`${number}`)
-    }
+    const close = (): void => void socket.destroy()
     try {
-      await qmp.execute('device_add', { driver: 'virtserialport', id: device, chardev, name: `${sessionName}${number}`, bus: 'vser.0' })
+      await qmp.execute('device_add', {
+        driver: 'virtserialport',
+        id: portId(number),
+        chardev,
+        name: `${sessionName}${number}`,
+        bus: 'vser.0',
+      })
     } catch (error) {
       close()
       throw error
     }
-    socket.once('close', close)
+    socket.once('close', left)
     return { socket, close }
   } finally {
     server.close()
@@ -52,8 +64,8 @@ export async function openSessionPort(number: number, { qmp, runDir, uid, signal
 
 /** Unplugs a session's port and forgets its character device; true when both are gone. Ask again when not: the guest lets go in its own time. */
 export async function removeSessionPort(qmp: Qmp, number: string): Promise<boolean> {
-  await refusedIsFine(qmp.execute('device_del', { id: `berth-port-${number}` }))
-  return refusedIsFine(qmp.execute('chardev-remove', { id: `berth-chardev-${number}` }))
+  await refusedIsFine(qmp.execute('device_del', { id: portId(number) }))
+  return refusedIsFine(qmp.execute('chardev-remove', { id: chardevId(number) }))
 }
 
 /** Numbers of the session ports that a VMM has, also those a dead service left behind. */

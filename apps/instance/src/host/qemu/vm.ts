@@ -6,13 +6,13 @@ import { isAlive } from '@berth/host'
 import type { VmmProcess, VmPlace } from '../../domain/machine.ts'
 import type { Agent, Vm, VmState } from '../../domain/ports.ts'
 import type { Shims } from '../../domain/shims.ts'
-import { openQmp, type Qmp } from './qmp.ts'
-import { openSessionPort, removeSessionPort, sessionNumbers } from './session-port.ts'
+import { openQmp, type Qmp, type QmpEvent } from './qmp.ts'
+import { openSessionPort, portId, removeSessionPort, type SessionPort, sessionNumbers } from './session-port.ts'
 
 /** Makes an agent's session of a byte stream into the guest; answers when the agent has answered. */
 export type AgentDialer = (stream: Duplex, signal: AbortSignal) => Promise<Agent>
 
-export type QemuVmOptions = { place: VmPlace; epoch: number; process: VmmProcess; shims: Shims; dialAgent: AgentDialer }
+export type QemuVmOptions = { place: VmPlace; process: VmmProcess; shims: Shims; dialAgent: AgentDialer }
 
 const sigKill = 9
 /** A killed VMM has this long to be gone, its shim to have written it down. */
@@ -21,9 +21,10 @@ const endMs = 10_000
 const removalMs = [100, 200, 400, 1_000, 5_000, 30_000]
 
 /** A living QEMU: its monitor for power and session ports, its shim for signals and the journal. */
-export function qemuVm({ place, epoch, process, shims, dialAgent }: QemuVmOptions): Vm {
+export function qemuVm({ place, process, shims, dialAgent }: QemuVmOptions): Vm {
   let monitor: Promise<Qmp> | undefined
   let lastNumber = 0
+  const ports = new Map<string, SessionPort>()
   const released = new AbortController()
 
   /** The monitor, opened again when it was lost; stale ports of a service that died go first. */
@@ -35,11 +36,16 @@ export function qemuVm({ place, epoch, process, shims, dialAgent }: QemuVmOption
   }
 
   async function reopen(): Promise<Qmp> {
-    const fresh = await openQmp(path.join(place.runDir, 'vmm.sock'))
+    const fresh = await openQmp(path.join(place.runDir, 'vmm.sock'), { onEvent: hear })
     const stale = await sessionNumbers(fresh)
     lastNumber = Math.max(lastNumber, ...stale)
     for (const number of stale) void removeLater(fresh, `${number}`)
     return fresh
+  }
+
+  /** A port has no end of file: that the guest closed it, or was reset, is only told here. */
+  function hear({ event, data }: QmpEvent): void {
+    if (event === 'VSERPORT_CHANGE' && data?.['open'] === false) ports.get(String(data['id']))?.close()
   }
 
   async function removeLater(on: Qmp, number: string): Promise<void> {
@@ -56,13 +62,13 @@ export function qemuVm({ place, epoch, process, shims, dialAgent }: QemuVmOption
 
   async function agent(signal: AbortSignal): Promise<Agent> {
     const on = await qmp()
-    const port = await openSessionPort(++lastNumber, {
-      qmp: on,
-      runDir: place.runDir,
-      uid: place.uid,
-      signal,
-      onLeft: (number) => void removeLater(on, number),
-    })
+    const number = `${++lastNumber}`
+    const left = (): void => {
+      ports.delete(portId(number))
+      void removeLater(on, number)
+    }
+    const port = await openSessionPort(number, { qmp: on, runDir: place.runDir, uid: place.uid, signal, left })
+    ports.set(portId(number), port)
     try {
       return await dialAgent(port.socket, signal)
     } catch (error) {
@@ -79,7 +85,7 @@ export function qemuVm({ place, epoch, process, shims, dialAgent }: QemuVmOption
   }
 
   async function kill(signal: AbortSignal): Promise<void> {
-    await shims.kill(place, epoch, sigKill, signal)
+    await shims.kill(place, sigKill, signal)
     const end = performance.now() + endMs
     while (isAlive(process)) {
       if (performance.now() > end) throw deadlineExceeded('VMM_STUCK', `the VMM did not end within ${endMs} ms of SIGKILL`)
@@ -104,7 +110,7 @@ export function qemuVm({ place, epoch, process, shims, dialAgent }: QemuVmOption
         if (!isBerthError(error) || error.reason !== 'VMM_UNREACHABLE' || isAlive(process)) throw error
       }
     },
-    watch: (after, signal) => shims.watch(place, epoch, after, signal),
+    watch: (after, signal) => shims.watch(place, after, signal),
     release() {
       released.abort()
       void monitor?.then((open) => open.close()).catch(() => {})
