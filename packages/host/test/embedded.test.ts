@@ -1,4 +1,6 @@
-import { statSync, chmodSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
 import path from 'node:path'
 import { createClient } from '@berth/db'
 import { home, tempDir } from '@berth/testing'
@@ -60,12 +62,23 @@ it('names the folder that other users cannot pass', async () => {
   else await (await start).stop()
 })
 
-it('runs nats-server with JetStream for whoever knows the password, and adopts it', async () => {
+it('runs nats-server with JetStream, adopts it whatever its starter noted, and finds its port again', async () => {
   using data = tempDir('embedded')
   const options = { dataDir: data.path, home, tieToParent: true }
   const first = await startEmbeddedNats(options)
+  rmSync(path.join(data.path, 'nats/state.json'))
   expect(await startEmbeddedNats(options)).toMatchObject({ adopted: true, identity: first.identity, url: first.url })
-  expect(statSync(path.join(data.path, 'nats/nats.conf')).mode & 0o077).toBe(0)
+  for (const secret of ['nats.conf', 'password', 'state.json']) expect(statSync(path.join(data.path, 'nats', secret)).mode & 0o077).toBe(0)
+  process.kill(first.identity.pid, 'SIGKILL')
   await first.stop()
-  expect(isAlive(first.identity)).toBe(false)
+  const second = await startEmbeddedNats(options)
+  expect(second).toMatchObject({ adopted: false, url: first.url })
+  await second.stop()
+  const taken = createServer().listen(Number(new URL(first.url).port), '127.0.0.1')
+  await once(taken, 'listening')
+  const third = await startEmbeddedNats(options)
+  expect(third.url).not.toBe(first.url)
+  await third.stop()
+  taken.close()
+  expect(isAlive(third.identity)).toBe(false)
 })

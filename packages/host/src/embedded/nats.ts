@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { accessSync, constants, copyFileSync, globSync, renameSync, rmSync, statSync, writeFileSync, chmodSync, chownSync } from 'node:fs'
 import path from 'node:path'
-import { isAlive, type ProcessIdentity } from '../process/identity.ts'
+import { type ProcessIdentity, processIdentity } from '../process/identity.ts'
 import { type Account, impassableParents, ownFolder, serverAccount } from './account.ts'
 import type { EmbeddedServer } from './postgres.ts'
 import { readIfThere, spawnServer, stopServer, untilReady } from './server-process.ts'
@@ -19,53 +19,82 @@ export type EmbeddedNatsOptions = {
   tieToParent?: boolean
 }
 
+const anyPort = -1
+
+/** Kept in `state.json`, for whoever wants to know where it listens. */
 type State = { identity: ProcessIdentity; url: string }
 
-/** Runs nats-server with JetStream on loopback, every message synced. Adopts the server when it is running already. */
+/** Runs nats-server with JetStream on loopback. What it stores is notice only: Postgres has the truth. Adopts the server when it is running already. */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedServer> {
   const root = path.join(options.dataDir, 'nats')
   const account = serverAccount(['nats', 'nobody'])
   const blocked = impassableParents(root, account)
   if (blocked.length > 0) throw new Error(`other users cannot pass ${blocked.join(', ')}: chmod o+x, or choose another data folder`)
   ownFolder(root, 0o755, undefined)
-  const stateFile = path.join(root, 'state.json')
-  const running = readState(stateFile)
-  if (running && isAlive(running.identity)) return { ...server(running), adopted: true }
-  const state = await start(root, account, options)
-  write(stateFile, JSON.stringify(state))
-  return { ...server(state), adopted: false }
+  const files = filesOf(root)
+  const running = await runningServer(files)
+  const state = running ?? (await start(files, account, options))
+  write(files.state, JSON.stringify(state))
+  return { ...state, stop: () => stopServer(state.identity, 'SIGTERM', 10_000), adopted: running !== undefined }
 }
 
-async function start(
-  root: string,
-  account: Account,
-  { home, binary, port = -1, tieToParent = false }: EmbeddedNatsOptions,
-): Promise<State> {
-  const [run, logFile, config, program] = ['run', 'log', 'nats.conf', 'nats-server'].map((name) => path.join(root, name)) as [
-    string,
-    string,
-    string,
-    string,
-  ]
-  ownFolder(path.join(root, 'store'), 0o700, account)
-  rmSync(run, { recursive: true, force: true })
-  ownFolder(run, 0o700, account)
-  installBinary(findNatsServer(home, binary), program)
-  const password = readIfThere(path.join(root, 'password')) ?? randomBytes(24).toString('base64url')
-  write(path.join(root, 'password'), password)
-  write(config, configuration(port, password, path.join(root, 'store'), run), account)
-  const identity = spawnServer({ name: 'nats-server', argv: [program, '-c', config], account, logFile, tieToParent })
-  const address = await untilReady('nats-server', identity, logFile, () => addressIn(path.join(run, `nats-server_${identity.pid}.ports`)))
-  return { identity, url: `nats://berth:${password}@${address}` }
+type Files = Record<'run' | 'pid' | 'log' | 'config' | 'program' | 'store' | 'state' | 'password', string>
+
+function filesOf(root: string): Files {
+  const at = (name: string) => path.join(root, name)
+  const own = { pid: at('run/pid'), config: at('nats.conf'), program: at('nats-server'), state: at('state.json') }
+  return { ...own, run: at('run'), log: at('log'), store: at('store'), password: at('password') }
 }
 
-function configuration(port: number, password: string, store: string, run: string): string {
+/** The server that works in this folder, by its own pid file; a pid that came to mean another process is told by its command line. */
+async function runningServer(files: Files): Promise<State | undefined> {
+  const pid = Number(readIfThere(files.pid))
+  const identity = Number.isSafeInteger(pid) && pid > 0 ? processIdentity(pid) : undefined
+  const words = readIfThere(`/proc/${pid}/cmdline`)?.split('\0') ?? []
+  return identity && words.includes(files.config) ? ready(identity, files) : undefined
+}
+
+async function start(files: Files, account: Account, options: EmbeddedNatsOptions): Promise<State> {
+  ownFolder(files.store, 0o700, account)
+  installBinary(findNatsServer(options.home, options.binary), files.program)
+  write(files.password, readIfThere(files.password) ?? randomBytes(24).toString('base64url'))
+  // Clients that know the port of before find it again, unless another has taken it meanwhile.
+  const before = options.port ?? lastPort(files)
+  try {
+    return await spawnOn(before ?? anyPort, files, account, options)
+  } catch (error) {
+    if (options.port !== undefined || before === undefined) throw error
+    return spawnOn(anyPort, files, account, options)
+  }
+}
+
+function spawnOn(port: number, files: Files, account: Account, { tieToParent = false }: EmbeddedNatsOptions): Promise<State> {
+  rmSync(files.run, { recursive: true, force: true })
+  ownFolder(files.run, 0o700, account)
+  write(files.config, configuration(port, files), account)
+  const argv = [files.program, '-c', files.config] as const
+  return ready(spawnServer({ name: 'nats-server', argv, account, logFile: files.log, tieToParent }), files)
+}
+
+async function ready(identity: ProcessIdentity, files: Files): Promise<State> {
+  const portsFile = path.join(files.run, `nats-server_${identity.pid}.ports`)
+  const address = await untilReady('nats-server', identity, files.log, () => addressIn(portsFile))
+  return { identity, url: `nats://berth:${readIfThere(files.password)}@${address}` }
+}
+
+function lastPort(files: Files): number | undefined {
+  const text = readIfThere(files.state)
+  return text === undefined ? undefined : Number(new URL((JSON.parse(text) as State).url).port)
+}
+
+function configuration(port: number, { password, store, run, pid }: Files): string {
   return `listen: "127.0.0.1:${port}"
 server_name: berth
 ports_file_dir: "${run}"
+pid_file: "${pid}"
 max_payload: 1MB
 jetstream { store_dir: "${store}", max_memory_store: 64MB, max_file_store: 1GB }
-authorization { user: berth, password: "${password}" }
+authorization { user: berth, password: "${readIfThere(password)}" }
 `
 }
 
@@ -102,17 +131,8 @@ function addressIn(portsFile: string): string | undefined {
   return nats?.[0] === undefined ? undefined : new URL(nats[0]).host
 }
 
-function readState(file: string): State | undefined {
-  const text = readIfThere(file)
-  return text === undefined ? undefined : (JSON.parse(text) as State)
-}
-
 function write(file: string, text: string, account?: Account): void {
   writeFileSync(`${file}.tmp`, text, { mode: 0o600 })
   if (account) chownSync(`${file}.tmp`, account.uid, account.gid)
   renameSync(`${file}.tmp`, file)
-}
-
-function server(state: State): Omit<EmbeddedServer, 'adopted'> {
-  return { ...state, stop: () => stopServer(state.identity, 'SIGTERM', 10_000) }
 }
