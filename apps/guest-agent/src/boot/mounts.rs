@@ -5,8 +5,9 @@ use crate::proto::GuestMount;
 use crate::sys::SysError;
 use crate::sys::mount::{make_folder, mount, mount_at};
 use libc::{MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY};
-use std::fs::File;
-use std::os::unix::fs::symlink;
+use std::fs::{File, Permissions, set_permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 const HARMLESS: libc::c_ulong = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
@@ -46,7 +47,9 @@ pub fn late(warnings: &mut Vec<String>) {
     for (target, link) in links {
         let _ = symlink(target, link);
     }
-    let _ = make_folder("/tmp");
+    if !Path::new("/tmp").exists() && survive(make_folder("/tmp"), warnings).is_some() {
+        let _ = set_permissions("/tmp", Permissions::from_mode(0o1777));
+    }
 }
 
 /// Mounts data volumes; gives the folders of those that can be written to.
