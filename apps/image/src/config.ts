@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { type Environment, type HostPort, readEnv } from '@berth/config'
+import { type Environment, formatHostPort, type HostPort, readEnv } from '@berth/config'
 
 /** What the service is told from outside. */
 export interface Config {
@@ -34,7 +34,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
     return {
       dataDir: env.path('BERTH_DATA_DIR', '/var/lib/berth'),
       listen,
-      advertise: env.string('BERTH_ADVERTISE', `${listen.host}:${listen.port}`),
+      advertise: env.string('BERTH_ADVERTISE', listen ? formatHostPort(listen) : ''),
       gatewayAddress: env.string('BERTH_GATEWAY_ADDRESS', '127.0.0.1:7000'),
       databaseUrl: env.secret('BERTH_IMAGE_DATABASE_URL'),
       databasePrepare: env.oneOf('BERTH_DATABASE_PREPARE', ['on', 'off'], 'on') === 'on',

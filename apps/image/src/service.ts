@@ -1,6 +1,7 @@
 import { armFailpoints, controller, createOperations, holdHost, type Lease, operationService, startRetention } from '@berth/controller'
+import { formatHostPort } from '@berth/config'
 import { type Database, openDatabase, showTransactions } from '@berth/db'
-import { type Events, eventService, openEvents } from '@berth/events'
+import { eventService, openEvents } from '@berth/events'
 import { createRunner } from '@berth/host'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { EventService } from '@berth/proto/berth/event/v1/event_pb.ts'
@@ -40,7 +41,10 @@ export interface ServiceOptions {
   registry?: { idleMs?: number; retryBaseMs?: number; paceMs?: number }
 }
 
-/** Starts the image service: it serves once it holds the host. NATS or a registry that is away do not keep it from starting. */
+/**
+ * Starts the image service: it serves once it holds the host. NATS and registries may be away; a database that is away is waited for, with the
+ * health server up.
+ */
 export async function startService(config: Config, options: ServiceOptions = {}): Promise<Service> {
   const { signal = new AbortController().signal, registry = {} } = options
   const logger = options.logger ?? createLogger({ name: 'image', level: config.logLevel })
@@ -49,7 +53,15 @@ export async function startService(config: Config, options: ServiceOptions = {})
   armFailpoints({ file: config.failpointsFile, service: 'image' })
 
   const db = stack.use(openDatabase({ url: config.databaseUrl, schema: 'image', prepare: config.databasePrepare }))
+  const metrics = createMetrics()
+  showTransactions(metrics, db)
+  let holds = false
+  const ready = async () => ({ host: holds, database: await answers(db) })
+  const { listen } = config
+  const health = stack.use(await serveHealth({ host: listen.host, port: listen.port && listen.port + 100, ready, metrics }))
+
   const lease = stack.use(await holdHost({ db, dataDir, advertise: config.advertise, logger, signal }))
+  holds = true
   const events = stack.use(openEvents({ db, natsUrl: config.natsUrl, logger }))
   const operations = stack.use(createOperations({ db, events }))
   stack.use(startRetention({ db, events, logger }))
@@ -72,11 +84,10 @@ export async function startService(config: Config, options: ServiceOptions = {})
   const ctx = routeContext({ db, lease, events, images, kernels, pair, library: books, paths, wake: (id) => loop.enqueue(id) })
   const jwksUrl = `http://${config.gatewayAddress}/.well-known/jwks.json`
   const auth = verifier({ audience: 'image', dataDir, jwksUrl, cacheFile: `${paths.home}/jwks.json` })
-  const { host, port } = config.listen
   const server = stack.use(
     await serve({
       name: 'image',
-      listen: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+      listen: formatHostPort(listen),
       auth,
       logger,
       services: [
@@ -89,11 +100,6 @@ export async function startService(config: Config, options: ServiceOptions = {})
       ],
     }),
   )
-  const metrics = createMetrics()
-  showTransactions(metrics, db)
-  const ready = async () => ({ database: await reachable(db), broker: brokerUp(events) })
-  const health = stack.use(await serveHealth({ host, port: port === 0 ? 0 : port + 100, ready, metrics }))
-
   const owned = stack.move()
   return { port: server.port, healthPort: health.port, db, overtaken: lease.signal, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
@@ -112,10 +118,8 @@ async function takeKernel({ files, store }: Kernels, lease: Lease, guestDir: str
   }
 }
 
-const reachable = (db: Database): Promise<boolean> =>
+const answers = (db: Database): Promise<boolean> =>
   db.ping().then(
     () => true,
     () => false,
   )
-
-const brokerUp = (events: Events): boolean => ['connected', 'off'].includes(events.brokerState())

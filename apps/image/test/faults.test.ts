@@ -20,13 +20,6 @@ const names = ['resolve', 'download', 'convert', 'publish', 'record'].flatMap((s
 const files = () => ['blobs/sha256', 'roots', 'tmp'].flatMap((folder) => readdirSync(world.file(folder)))
 const pull = async () => (await world.clients.images.pullImage({ reference })).operation
 
-async function stalledAt(stage: RegExp, id: string | undefined) {
-  await until('the pull stalls', async () => {
-    const { operation } = await world.clients.operations.getOperation({ id: id ?? '' })
-    return operation?.state === OperationState.RUNNING || stage.test(operation?.progress?.stage ?? '')
-  })
-}
-
 /** Forgets the image if there is one, and expects that nothing is left. */
 async function expectClean(): Promise<void> {
   world.arm()
@@ -55,7 +48,7 @@ describe('a pull that is hit', () => {
   it.each(names.slice(0, -1))('by a cancel while it stalls at %s ends CANCELLED and leaves nothing', async (name) => {
     world.arm(`${name}=stall`)
     const operation = await pull()
-    await stalledAt(/./, operation?.id)
+    await world.hit(name)
     await world.clients.operations.cancelOperation({ id: operation?.id ?? '' })
     expect((await world.ended(operation)).state).toBe(OperationState.CANCELLED)
     expect(files()).toEqual([])
@@ -65,7 +58,7 @@ describe('a pull that is hit', () => {
   it.each(names.slice(0, -1))('by a delete while it stalls at %s ends clean, both operations', async (name) => {
     world.arm(`${name}=stall`)
     const { image, operation } = await world.clients.images.pullImage({ reference })
-    await stalledAt(/./, operation?.id)
+    await world.hit(name)
     const deletion = await world.clients.images.deleteImage({ id: image?.id ?? '' })
     expect((await world.ended(deletion.operation)).state).toBe(OperationState.DONE)
     expect((await world.ended(operation)).state).toBe(OperationState.CANCELLED)
@@ -75,7 +68,7 @@ describe('a pull that is hit', () => {
   it.each(names)('by a restart while it stalls at %s goes on from there', async (name) => {
     world.arm(`${name}=stall`)
     const operation = await pull()
-    await stalledAt(/./, operation?.id)
+    await world.hit(name)
     await world.restart()
     world.arm()
     expect((await world.ended(operation)).state).toBe(OperationState.DONE)

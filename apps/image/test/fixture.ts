@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { ImageHostService } from '@berth/proto/berth/image/host/v1/image_host_pb.ts'
@@ -6,7 +6,7 @@ import { ImageService, KernelService } from '@berth/proto/berth/image/v1/image_p
 import { type Operation, OperationService, OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { clientOf, connectTo, hostIdentity, hostKey, mintToken } from '@berth/rpc'
 import { createLogger } from '@berth/telemetry'
-import { home, type TestDatabase, tempDir, testDatabase } from '@berth/testing'
+import { home, type TestDatabase, tempDir, testDatabase, until } from '@berth/testing'
 import { buildImage, type LayerEntry, pushImage } from '@berth/testing/oci-image'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import type { Config } from '../src/config.ts'
@@ -20,6 +20,8 @@ export interface World extends AsyncDisposable {
   dataDir: string
   /** Lines `name=action` for failpoints; empty disarms all. */
   arm(...lines: string[]): void
+  /** Waits until an armed failpoint is hit. */
+  hit(name: string): Promise<unknown>
   clients: Clients
   /** Ends the service (as a kill would leave rows and files) and starts it again on the same data. */
   restart(change?: Partial<Config>): Promise<void>
@@ -73,7 +75,12 @@ export async function startWorld(change: Partial<Config> = {}): Promise<World> {
     get clients() {
       return clients
     },
-    arm: (...lines) => writeFileSync(failpointsFile, `${lines.join('\n')}\n`),
+    arm(...lines) {
+      rmSync(`${failpointsFile}.hits`, { force: true })
+      writeFileSync(failpointsFile, `${lines.join('\n')}\n`)
+    },
+    hit: (name) =>
+      until(`${name} is hit`, () => existsSync(`${failpointsFile}.hits`) && readFileSync(`${failpointsFile}.hits`, 'utf8').includes(name)),
     async restart(more) {
       await clients[Symbol.asyncDispose]()
       await service[Symbol.asyncDispose]()

@@ -62,12 +62,9 @@ async function startProcess(dataDir: string) {
 
 describe('a service that is killed', () => {
   it.each([
-    'resolve.after',
     'download.after',
     'convert.after',
     'publish.after',
-    'record.before',
-    'record.after',
   ])('at image.pull.%s ends its pull after the next start, and nothing partial counts', async (name) => {
     using data = tempDir('kill')
     const failpoints = join(data.path, 'failpoints')
