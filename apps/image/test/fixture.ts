@@ -34,10 +34,11 @@ export interface World extends AsyncDisposable {
 
 export type Clients = Awaited<ReturnType<typeof clientsOf>>
 
-export async function startWorld(change: Partial<Config> = {}): Promise<World> {
+/** @param beside another host's world, whose database and registry are shared */
+export async function startWorld(change: Partial<Config> = {}, beside?: World): Promise<World> {
   await using stack = new AsyncDisposableStack()
-  const database = stack.use(await testDatabase())
-  const registry = stack.use(await startRegistry())
+  const database = beside?.database ?? stack.use(await testDatabase())
+  const registry = beside?.registry ?? stack.use(await startRegistry())
   const data = stack.use(tempDir('image'))
   const failpointsFile = join(data.path, 'failpoints')
   const config: Config = {

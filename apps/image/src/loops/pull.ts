@@ -5,7 +5,7 @@ import type { Resolved } from '../domain/ports.ts'
 import { parseReference } from '../domain/reference.ts'
 import { cancelledByRequest, PARTS, type Work } from './work.ts'
 
-const step = defineSteps('image.pull', ['resolve', 'download', 'convert', 'publish', 'record'])
+const step = defineSteps('image.pull', ['resolve', 'download', 'convert', 'publish'])
 
 /**
  * Pulls an image: resolve → download → convert → publish → record. Every step finds what an earlier try left, by digest.
@@ -45,20 +45,19 @@ export async function pullImage(work: Work): Promise<void> {
     await step('convert', signal, () => library.convert(resolved, configuration, onLayer, signal))
     return step('publish', signal, () => library.publish(resolved.digest, signal))
   })
-  await step('record', signal, () =>
-    db.transaction('image.ready', async (tx) => {
-      await outcomes.recordReady(tx, lease, row, { resolved, run: configuration.run, rootSizeBytes })
-      await finish(work, tx)
-    }),
-  )
+  // What failed after this could no longer fail the pull: it is the last step and has no name.
+  await db.transaction('image.ready', async (tx) => {
+    await outcomes.recordReady(tx, lease, row, { resolved, run: configuration.run, rootSizeBytes })
+    await finish(work, tx)
+  })
 }
 
 function indexDigestOf({ row }: Work, found: Resolved): Resolved['indexDigest'] {
   return isDigest(row.status.indexDigest) ? row.status.indexDigest : found.digest
 }
 
-async function finishUnchanged(work: Work): Promise<void> {
-  await step('record', work.ctx.signal, () => work.db.transaction('image.unchanged', (tx) => finish(work, tx)))
+function finishUnchanged(work: Work): Promise<void> {
+  return work.db.transaction('image.unchanged', (tx) => finish(work, tx))
 }
 
 /** Who cancelled while somebody else asked for the same pull gets the cancellation all the same. */
