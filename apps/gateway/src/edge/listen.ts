@@ -22,7 +22,7 @@ export async function listenEdge(
   handler: (request: Request, response: Response) => void,
 ): Promise<EdgeServer> {
   const http1 = createHttp1({ requestTimeout: 0, headersTimeout: prefaceMs, keepAliveTimeout: 60_000 }, handler)
-  const http2 = createHttp2({ settings: { maxConcurrentStreams: 2048, initialWindowSize: 1024 * 1024 } }, handler)
+  const http2 = createHttp2({ maxSessionMemory: 64, settings: { maxConcurrentStreams: 2048, initialWindowSize: 1024 * 1024 } }, handler)
   const sessions = new Set<ServerHttp2Session>()
   http2.on('session', (session) => {
     sessions.add(session)
