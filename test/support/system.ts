@@ -97,7 +97,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
       await untilUp(supervisor, dataDir)
     },
     async stop() {
-      if (!supervisor || supervisor.exitCode !== null) return
+      if (!supervisor || supervisor.exitCode !== null || supervisor.signalCode !== null) return
       const ended = once(supervisor, 'exit')
       supervisor.kill('SIGTERM')
       await ended

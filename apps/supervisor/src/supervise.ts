@@ -10,12 +10,13 @@ import { reportText, whatNext } from './demo/report.ts'
 import { type DemoPlan, type DemoResult, runDemo } from './demo/run.ts'
 import type { StartOptions } from './options.ts'
 import type { Say } from './say.ts'
-import { localHostId, removeHostObjects, stopAllVms } from './system/down.ts'
+import { localHostId, removeHostObjects, runningVms, stopAllVms } from './system/down.ts'
 import { holdDataFolder } from './system/lock.ts'
 import { type DownRequests, downRequests } from './system/requests.ts'
 import { startSystem } from './system/system.ts'
 
 const VMS_DOWN_TIMEOUT_MS = 120_000
+const LIST_TIMEOUT_MS = 5_000
 
 /**
  * What `npm start` does: the system, the demonstration, and then waiting until somebody ends it.
@@ -37,15 +38,18 @@ export async function supervise(config: SupervisorConfig, options: StartOptions,
   writeCliContext(config.cliConfigFile, { endpoint, tokenFile: system.adminKeyFile })
   using client = openDemoClient(config.ports.gateway, system.adminKeyFile)
 
-  if (options.down) return takeDown({ config, client, stack, requests, say })
+  if (options.down) return await takeDown({ config, client, stack, requests, say })
   say.line(`berth is up at ${endpoint}, logs in ${path.join(config.dataDir, 'logs')}`)
   if (!options.bare) await demonstrate(config, options, { client, say, signal, logger, port })
-  if (options.once) return
-  await aborted(signal)
-  if (requests.wantsVmsDown) return takeDown({ config, client, stack, requests, say })
+  if (!options.once) await aborted(signal)
+  if (requests.wantsVmsDown) return await takeDown({ config, client, stack, requests, say })
+  const vms = await runningVms(client, localHostId(config.dataDir), AbortSignal.timeout(LIST_TIMEOUT_MS)).catch(() => undefined)
   say.step('stopping')
-  await stack.disposeAsync()
-  say.line('stopped; VMs keep running and are found again by the next start')
+  await requests.answer(say, async (tell) => {
+    await stack.disposeAsync()
+    if (options.once && vms?.length === 0) await removeHostObjects(config, tell)
+  })
+  say.line(vms?.length === 0 ? 'stopped' : 'stopped; VMs keep running and are found again by the next start')
 }
 
 interface TakeDown {

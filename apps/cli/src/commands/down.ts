@@ -23,11 +23,12 @@ export const down = command<{ readonly all: boolean }>({
 async function askSupervisor({ cli, out, signal }: Work, socket: net.Socket, all: boolean): Promise<void> {
   signal.addEventListener('abort', () => socket.destroy())
   socket.write(`${JSON.stringify({ command: 'down', all })}\n`)
-  let failed: string | undefined
+  let failed: string | undefined = 'the supervisor went away before it had said that it was done'
   for await (const line of readline.createInterface({ input: socket })) {
-    const said = JSON.parse(line) as { readonly progress?: string; readonly error?: string }
+    const said = JSON.parse(line) as { readonly progress?: string; readonly error?: string; readonly done?: boolean }
     if (said.progress) cli.process.stderr.write(`${said.progress}\n`)
     if (said.error) failed = said.error
+    if (said.done) failed = undefined
   }
   if (failed) throw new Error(failed)
   out.line(all ? 'berth is down, and its VMs' : 'berth is down; VMs keep running')

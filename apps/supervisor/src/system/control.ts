@@ -33,7 +33,7 @@ export async function listenForControl(runDir: string, handle: (command: Control
       if (!command) return void socket.end(`${JSON.stringify({ error: 'unknown command' })}\n`)
       handle(command, {
         progress: (text) => say({ progress: text }),
-        end: (error) => void socket.end(error ? `${JSON.stringify({ error })}\n` : ''),
+        end: (error) => void socket.end(`${JSON.stringify(error ? { error } : { done: true })}\n`),
       })
     })
   })

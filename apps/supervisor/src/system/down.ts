@@ -27,7 +27,7 @@ export async function removeHostObjects(config: SupervisorConfig, tell: (text: s
  * @throws AggregateError when some could not be stopped
  */
 export async function stopAllVms(client: DemoClient, localHost: string, signal: AbortSignal, tell: (text: string) => void): Promise<void> {
-  const running = (await allInstances(client, signal)).filter((it) => it.host === localHost && wants(it))
+  const running = await runningVms(client, localHost, signal)
   const results = await Promise.allSettled(
     running.map(async (instance) => {
       const { operation } = await client.instances.stopInstance({ id: instance.id, requestId: crypto.randomUUID() }, { signal })
@@ -37,6 +37,11 @@ export async function stopAllVms(client: DemoClient, localHost: string, signal: 
   )
   const errors = results.filter((result) => result.status === 'rejected').map((result) => result.reason as unknown)
   if (errors.length > 0) throw new AggregateError(errors, errors.map((error) => (error as Error).message).join('; '))
+}
+
+/** The VMs of a host that run, or should. */
+export async function runningVms(client: DemoClient, host: string, signal: AbortSignal): Promise<Instance[]> {
+  return (await allInstances(client, signal)).filter((it) => it.host === host && wants(it))
 }
 
 function wants(instance: Instance): boolean {

@@ -16,7 +16,7 @@ export async function downRequests(runDir: string): Promise<DownRequests> {
   const asked = new AbortController()
   const replies = new Set<ControlReply>()
   let wantsVmsDown = false
-  let problem: string | undefined
+  let problem: string | undefined = 'the supervisor ended before it was done'
   const control = await listenForControl(runDir, (command, reply) => {
     wantsVmsDown ||= command.all
     replies.add(reply)
@@ -34,6 +34,7 @@ export async function downRequests(runDir: string): Promise<DownRequests> {
       }
       try {
         await work(tell)
+        problem = undefined
       } catch (error) {
         problem = (error as Error).message
         throw error
