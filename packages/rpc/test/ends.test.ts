@@ -4,7 +4,8 @@ import { VolumeService } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import type { ServiceImpl } from '@connectrpc/connect'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { describe, expect, it } from 'vitest'
+import { rmSync } from 'node:fs'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { clientOf, connectTo, service } from '../src/index.ts'
 import { Echo, startFixture } from './fixture.ts'
 
@@ -79,14 +80,18 @@ describe('a server that closes', () => {
 })
 
 describe('a server that is killed', () => {
-  async function startKillable(): Promise<{ child: ChildProcess; port: number; token: string }> {
+  async function startKillable(): Promise<{ child: ChildProcess; port: number; token: string; dataDir: string }> {
     const child = spawn(process.execPath, [new URL('./killable.ts', import.meta.url).pathname], { stdio: ['ignore', 'pipe', 'inherit'] })
     const [line] = (await once(child.stdout, 'data')) as [Buffer]
-    return { child, ...(JSON.parse(line.toString()) as { port: number; token: string }) }
+    return { child, ...(JSON.parse(line.toString()) as { port: number; token: string; dataDir: string }) }
   }
 
   it('makes calls under way and later ones UNAVAILABLE', async () => {
-    const { child, port, token } = await startKillable()
+    const { child, port, token, dataDir } = await startKillable()
+    onTestFinished(() => {
+      child.kill('SIGKILL')
+      rmSync(dataDir, { recursive: true })
+    })
     using transport = connectTo({ target: `127.0.0.1:${port}`, identity: token })
     const client = clientOf(Echo, transport)
     const first = Promise.withResolvers<void>()

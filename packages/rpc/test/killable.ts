@@ -14,4 +14,4 @@ const fixture = await startFixture([
     hostOnly: () => ({}),
   }),
 ])
-console.log(JSON.stringify({ port: fixture.server.port, token: await fixture.token() }))
+console.log(JSON.stringify({ port: fixture.server.port, token: await fixture.token(), dataDir: fixture.dataDir }))
