@@ -16,14 +16,14 @@ export interface TestRegistry {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Starts docker-registry on a free port; ends and removes everything of it on dispose. */
+/** Starts docker-registry on a free port; ends and removes everything of it on dispose, and ends with this process in any case. */
 export async function startRegistry(): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-registry-'))
   const host = `127.0.0.1:${await freePort()}`
   const config = join(folder, 'config.yml')
   await writeFile(config, configuration(host, join(folder, 'storage')))
   const env = { PATH: process.env.PATH, OTEL_TRACES_EXPORTER: 'none' }
-  const child = spawn(registryBinary(), ['serve', config], { env, stdio: 'ignore' })
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', registryBinary(), 'serve', config], { env, stdio: 'ignore' })
   const url = `http://${host}`
   const dispose = async () => {
     const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined
