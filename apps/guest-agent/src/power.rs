@@ -68,7 +68,7 @@ pub async fn watch_signals(agent: &Agent, signals: OwnedFd) -> std::io::Result<(
     let signals = watched(signals)?;
     loop {
         let mut ready = signals.readable().await?;
-        let Ok(Ok(number)) = ready.try_io(|fd| signal::read(fd)) else { continue };
+        let Ok(Ok(number)) = ready.try_io(signal::read) else { continue };
         if let Some(action) = meaning(number) {
             agent.ask_power(PowerRequest { action, grace: DEFAULT_GRACE });
         }

@@ -48,7 +48,7 @@ pub fn keep(kept: Kept, report: daemon::Report) {
     for ending in endings {
         let _ = ending.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
-    let out_of_memory = ended.signal == libc::SIGKILL && cgroup.kills() > kills_before || !ended.known && cgroup.kills() > kills_before;
+    let out_of_memory = (!ended.known || ended.signal == libc::SIGKILL) && cgroup.kills() > kills_before;
     let stderr_tail = tail.lock().unwrap_or_else(PoisonError::into_inner).clone();
     shim.record(Event::Exited(VmmExited { out_of_memory, stderr_tail, ..ended }));
     let deadline = Instant::now() + FAREWELL;

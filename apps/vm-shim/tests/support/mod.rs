@@ -111,12 +111,13 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        let running = Path::new(&self.root).join("instance/journal").exists().then(|| self.journal()).unwrap_or_default();
-        if let Some(Event::Started(vmm)) =
-            running.iter().rev().find_map(|entry| entry.event.clone().filter(|event| matches!(event, Event::Started(_) | Event::Exited(_))))
-            && proc::lives(vmm.pid, vmm.start_ticks)
-        {
-            kill(vmm.pid, libc::SIGKILL);
+        if Path::new(&self.root).join("instance/journal").exists() {
+            let of_vmm = |entry: JournalEntry| entry.event.filter(|event| matches!(event, Event::Started(_) | Event::Exited(_)));
+            if let Some(Event::Started(vmm)) = self.journal().into_iter().rev().find_map(of_vmm)
+                && proc::lives(vmm.pid, vmm.start_ticks)
+            {
+                kill(vmm.pid, libc::SIGKILL);
+            }
         }
         let _ = std::fs::remove_dir_all(&self.root);
     }
