@@ -1,4 +1,4 @@
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { createLogger } from '@berth/telemetry'
 import { readConfig } from '../src/config.ts'
 import { startService } from '../src/service.ts'
@@ -7,12 +7,15 @@ import { startService } from '../src/service.ts'
 const [socket = ''] = process.argv.slice(2)
 const { config } = readConfig()
 await using service = await startService(config, { logger: createLogger({ name: 'network', level: config.logLevel }) })
+const open = new Set<Socket>()
 await using door = createServer((client) => {
   const inner = connect(service.port, '127.0.0.1')
   client.pipe(inner).pipe(client)
+  open.add(client)
+  open.add(inner)
   for (const end of [client, inner]) end.on('error', () => [client, inner].map((one) => one.destroy()))
 })
 door.listen(socket, () => console.log(`ready ${process.pid}`))
 await new Promise((resolve) => process.once('SIGTERM', resolve))
-// Sockets that clients keep open would hold the door.
-setTimeout(() => process.exit(0), 3000).unref()
+// The door would wait for clients that stay.
+for (const end of open) end.destroy()

@@ -29,6 +29,10 @@ describe('the network service', () => {
     expect(await world.space.must('ip', '-d', 'link', 'show', tap)).toMatch(/state DOWN(.|\n)*isolated on/)
     expect((await service.host.ensurePort(wish(1, true))).port).toMatchObject({ id: first.port?.id, status: { up: true, tap } })
     expect(await world.space.must('ip', 'link', 'show', tap)).toContain(',UP')
+    expect(await service.host.ensurePort({ ...wish(1, true), uid: 900_077 })).toMatchObject({
+      port: { id: first.port?.id, status: { up: true } },
+    })
+    expect(await world.space.must('ip', '-d', 'link', 'show', tap)).toContain('user 900077')
     const second = await service.host.ensurePort(wish(2))
     expect(second.port?.status?.ipv4Address).toBe('10.94.0.3')
     const listed = await service.networks.listPorts({})

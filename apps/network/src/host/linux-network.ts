@@ -74,6 +74,7 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
       await nft([renderTables(names), ...bridgeElements(bridge).map((element) => addElement(names.table, element))], signal)
       return accept(names, bridges, bridges, signal)
     },
+    hasTap: (tap) => settings.hasLink(tap),
     ensureTap: makeTap,
     async ensureRules(names, bridge, port, signal) {
       const elements = [...bridgeElements(bridge), ...portElements(port)]

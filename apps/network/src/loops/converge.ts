@@ -3,7 +3,7 @@ import type { Drift } from '../domain/host-network.ts'
 import { keyOf } from '../domain/owner.ts'
 import { recordOf } from '../domain/record.ts'
 import { bridgeConfigOf, setNetworkHostState } from '../store/network-hosts.ts'
-import { portConfigOf, setPortState } from '../store/ports.ts'
+import { isReady, portConfigOf, setPortState } from '../store/ports.ts'
 import { type HostRows, type NetworkContext, readHost } from './context.ts'
 import { finishRelease } from './release-port.ts'
 
@@ -100,8 +100,7 @@ async function writePorts(ctx: NetworkContext, { wanted, places }: HostRows): Pr
     if (!place) continue
     const port = portConfigOf(row, place.bridge)
     await ctx.dns.setGuest(bridgeConfigOf(place), { ...port, hostname: row.extra.hostname })
-    const isReady = row.status.conditions.some(({ type, reason }) => type === 'Ready' && reason === 'READY')
-    if (!isReady || row.status.up !== port.up) await setPortState(ctx.stores, ctx.lease, row.id, { failure: '', up: port.up })
+    if (!isReady(row) || row.status.up !== port.up) await setPortState(ctx.stores, ctx.lease, row.id, { failure: '', up: port.up })
   }
 }
 

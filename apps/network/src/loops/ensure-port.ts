@@ -4,7 +4,7 @@ import { parseCidr } from '../domain/cidr.ts'
 import { keyOf } from '../domain/owner.ts'
 import type { PortAnswer, PortWish } from '../domain/work.ts'
 import { bridgeConfigOf } from '../store/network-hosts.ts'
-import { changePort, findPort, insertPort, portConfigOf, setPortState } from '../store/ports.ts'
+import { changePort, findPort, insertPort, isReady, portConfigOf, setPortState } from '../store/ports.ts'
 import type { PortRow } from '../store/stores.ts'
 import type { NetworkHostRow } from '../store/tables.ts'
 import type { NetworkContext } from './context.ts'
@@ -31,6 +31,8 @@ async function recorded(ctx: NetworkContext, place: NetworkHostRow, wish: PortWi
   } else if (found) {
     const { uid, hostname } = wish
     if (found.extra.uid === uid && found.extra.hostname === hostname) return found
+    // A tap keeps its owner for life.
+    if (found.extra.uid !== uid) await ctx.host.removeTap(portConfigOf(found, place.bridge), signal)
     return (await changePort(stores, found.id, wish.actor, { uid, hostname })) ?? found
   }
   return ensureStep('record', signal, () => insertPort(stores, place, wish, names, random))
@@ -45,7 +47,9 @@ async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow
   const bridge = bridgeConfigOf(place)
   const port = { ...portConfigOf(row, bridge.bridge), up }
   try {
-    await ensureStep('tap', signal, () => host.ensureTap(names, port, signal))
+    // A port that is ready and has its tap is only taken up or down; whether its tap is as it should be is the comparison's matter.
+    const made = isReady(row) && up && (await host.hasTap(port.tap))
+    if (!made) await ensureStep('tap', signal, () => host.ensureTap(names, port, signal))
     await ensureStep('rules', signal, () => host.ensureRules(names, bridge, port, signal))
     await ensureStep('dns', signal, () => dns.setGuest(bridge, { ...port, hostname: row.extra.hostname }))
     if (up) await ensureStep('up', signal, () => host.setUp(port, signal))

@@ -145,6 +145,11 @@ export async function removePort({ db, ports: store }: Stores, lease: Fence, row
   await db.transaction('network.port.remove', (tx) => store.remove(tx, lease, row))
 }
 
+/** Whether the last work on the port ended well. */
+export function isReady({ status }: PortRow): boolean {
+  return status.conditions.some(({ type, reason }) => type === 'Ready' && reason === 'READY')
+}
+
 /** The row as the host's networking wants it. */
 export function portConfigOf({ id, extra }: PortRow, bridge: string): PortConfig {
   const { tap, mac, ipv4, ipv6, uid, wantUp } = extra
