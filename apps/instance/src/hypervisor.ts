@@ -32,7 +32,8 @@ export type OpenOptions = {
 /** The hypervisor that the configuration names. */
 export async function openHypervisor({ config, folders, logger, stack, images, hostId, epoch, life }: OpenOptions): Promise<Hypervisor> {
   const hostBootId = bootId()
-  if (config.hypervisor === 'recorder') return recorderHypervisor({ file: path.join(folders.dataDir, 'recorder.jsonl'), hostBootId })
+  if (config.hypervisor === 'recorder')
+    return recorderHypervisor({ file: path.join(folders.dataDir, 'recorder.jsonl'), hostBootId, folders })
   const runner = stack.use(createRunner({ logger, title: 'berth-instance-run' }))
   const binary = config.qemuBinary
   const version = await qemuVersion(runner, binary)

@@ -7,8 +7,9 @@ import { conformance } from './conformance.ts'
 
 conformance('recorder', async () => {
   const data = tempDir('recorder')
-  const open = () => recorderHypervisor({ file: path.join(data.path, 'recorder.jsonl'), hostBootId: 'boot' })
-  const place = placeOf({ id: newId('ins'), uid: 900_123 }, { dataDir: data.path, runDir: path.join(data.path, 'run'), host: newId('hst') })
+  const folders = { dataDir: data.path, runDir: path.join(data.path, 'run'), host: newId('hst') }
+  const open = () => recorderHypervisor({ file: path.join(data.path, 'recorder.jsonl'), hostBootId: 'boot', folders })
+  const place = placeOf({ id: newId('ins'), uid: 900_123 }, folders)
   const machine = {
     ...place,
     epoch: 1,

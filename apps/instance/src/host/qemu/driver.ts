@@ -7,7 +7,7 @@ import type { Hypervisor, HypervisorFacts, Vm } from '../../domain/ports.ts'
 import type { Launch, Shims } from '../../domain/shims.ts'
 import type { Chooser } from './accelerator.ts'
 import { type Accelerator, descriptor, qemuArguments, tapDescriptor } from './arguments.ts'
-import { found } from './found.ts'
+import { found } from '../found.ts'
 import { clearCgroup } from '../cgroup.ts'
 import { type AgentDialer, qemuVm } from './vm.ts'
 

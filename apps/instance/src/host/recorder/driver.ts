@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { failedPrecondition } from '@berth/errors'
 import type { Machine, VmEvent, VmPlace } from '../../domain/machine.ts'
-import { shortName } from '../../domain/place.ts'
+import { type Folders, shortName } from '../../domain/place.ts'
 import type { FoundVm, Hypervisor, Vm, VmState } from '../../domain/ports.ts'
+import { found } from '../found.ts'
 import { paperAgent } from './agent.ts'
 import { openPaperTrail, type PaperTrail } from './paper-trail.ts'
 
@@ -11,6 +12,7 @@ export type RecorderOptions = {
   /** File of the paper trail; VMs live as long as it says so, whoever reads it. */
   file: string
   hostBootId: string
+  folders: Folders
 }
 
 /** Above the highest pid a kernel gives, so that nobody mistakes one for a process. */
@@ -31,7 +33,7 @@ export type Recorder = Hypervisor & {
 }
 
 /** A hypervisor that only writes down what it is asked for: boots at once, costs nothing, and cannot hide a second start. */
-export function recorderHypervisor({ file, hostBootId }: RecorderOptions): Recorder {
+export function recorderHypervisor({ file, hostBootId, folders }: RecorderOptions): Recorder {
   const trail = openPaperTrail(file)
   const booted = new Set<string>()
 
@@ -81,13 +83,10 @@ export function recorderHypervisor({ file, hostBootId }: RecorderOptions): Recor
       yield { data: Buffer.from('paper\n'), nextOffset: 6 }
     },
     clear: ({ runDir }) => rm(runDir, { recursive: true, force: true }),
-    found: () =>
-      Promise.resolve(
-        trail
-          .instances()
-          .filter((id) => livingStart(trail.events(id)))
-          .map(asFound),
-      ),
+    async found() {
+      const living = trail.instances().filter((id) => livingStart(trail.events(id)))
+      return [...(await found(folders)), ...living.map(asFound)]
+    },
     happen: (instanceId, event) => void trail.append(instanceId, event),
   }
 }

@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { FoundVm } from '../../domain/ports.ts'
-import { cgroupPrefix, type Folders } from '../../domain/place.ts'
-import { cgroupsNamed } from '../cgroup.ts'
+import type { FoundVm } from '../domain/ports.ts'
+import { cgroupPrefix, type Folders } from '../domain/place.ts'
+import { cgroupsNamed } from './cgroup.ts'
 
 const instanceFolder = /^ins_[0-9a-hjkmnp-tv-z]{26}$/
 const runFolder = /^[0-9a-hjkmnp-tv-z]{10}$/
