@@ -9,6 +9,8 @@ export type NetworkConfig = {
   /** Of the gateway, whose keys are trusted. */
   gatewayAddress: string
   databaseUrl: string
+  /** Where ports are made; `recorder`: on paper only, for measuring what the service itself costs. */
+  hostNetwork: 'linux' | 'recorder'
   /** False behind a pooler that knows no named statements. */
   databasePrepare: boolean
   /** Undefined: events travel by polling alone. */
@@ -28,6 +30,7 @@ export function readConfig(environment: Environment = process.env): { config: Ne
       advertise: env.string('BERTH_ADVERTISE', listen ? formatHostPort(listen) : ''),
       gatewayAddress: formatHostPort(env.hostPort('BERTH_GATEWAY_ADDRESS', { host: '127.0.0.1', port: 7000 })),
       databaseUrl: env.secret('BERTH_NETWORK_DATABASE_URL'),
+      hostNetwork: env.oneOf('BERTH_HOST_NETWORK', ['linux', 'recorder'], 'linux'),
       databasePrepare: env.bool('BERTH_DATABASE_PREPARE', true),
       natsUrl: env.string('NATS_URL', undefined),
       logLevel: env.oneOf('BERTH_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),

@@ -19,6 +19,7 @@ import { dnsmasqServer } from './host/dns-server.ts'
 import { fileRecord } from './host/host-record.ts'
 import { hostSettingsKeeper } from './host/host-settings.ts'
 import { linuxNetwork } from './host/linux-network.ts'
+import { type HostAdapters, recordedHost } from './host/recorder.ts'
 import { procSettings } from './host/sysctl.ts'
 import type { NetworkContext } from './loops/context.ts'
 import { startLoops } from './loops/start.ts'
@@ -70,7 +71,9 @@ export async function startService(
   const runner = stack.use(createRunner({ logger, title: 'berth-network-run' }))
   armFailpoints({ file: failpointsFile, service: 'network' })
 
-  const context = await buildContext({ db, lease, runner, logger, root: path.join(dataDir, 'network') })
+  const root = path.join(dataDir, 'network')
+  const adapters = config.hostNetwork === 'recorder' ? recordedHost() : linuxHost(runner, root)
+  const context = await buildContext({ db, lease, logger, adapters })
   const work = networkWork(context)
   showTransactions(metrics, db)
   const server = stack.use(await serveAll(config, { db, events, operations, work, context }))
@@ -82,17 +85,23 @@ export async function startService(
   return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
-type Built = { db: Database; lease: Lease; runner: Runner; logger: Logger; root: string }
-
-async function buildContext({ db, lease, runner, logger, root }: Built): Promise<NetworkContext> {
+function linuxHost(runner: Runner, root: string): HostAdapters {
   const settings = procSettings()
+  return {
+    host: linuxNetwork({ runner, settings, hostSettings: hostSettingsKeeper(settings, path.join(root, 'settings.json')) }),
+    dns: dnsmasqServer({ runner, root, resolvFile }),
+    record: fileRecord(path.join(root, 'host-record.json')),
+  }
+}
+
+type Built = { db: Database; lease: Lease; logger: Logger; adapters: HostAdapters }
+
+async function buildContext({ db, lease, logger, adapters }: Built): Promise<NetworkContext> {
   return {
     stores: openStores(db),
     lease,
     names: await allotHostNames(db, lease.hostId, randomBytes),
-    host: linuxNetwork({ runner, settings, hostSettings: hostSettingsKeeper(settings, path.join(root, 'settings.json')) }),
-    dns: dnsmasqServer({ runner, root, resolvFile }),
-    record: fileRecord(path.join(root, 'host-record.json')),
+    ...adapters,
     gate: createGate(),
     random: randomBytes,
     logger,

@@ -16,6 +16,8 @@ export type VolumeConfig = {
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** For tests; undefined arms nothing. */
   failpointsFile: string | undefined
+  /** Where disks lie; `recorder`: on paper only, for measuring what the service itself costs. */
+  storage: 'directory' | 'recorder'
   /** Bytes of the pool's file system that stay free (`BERTH_VOLUME_RESERVE`); default 1 GiB, 0 none. */
   reserveBytes: number
 }
@@ -34,6 +36,7 @@ export function readConfig(environment: Environment = process.env): { config: Vo
       natsUrl: env.string('NATS_URL', undefined),
       logLevel: env.oneOf('BERTH_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),
       failpointsFile: env.path('BERTH_FAILPOINTS_FILE', undefined),
+      storage: env.oneOf('BERTH_STORAGE', ['directory', 'recorder'], 'directory'),
       reserveBytes: env.bytes('BERTH_VOLUME_RESERVE', 1024 ** 3),
     }
   })

@@ -14,6 +14,7 @@ import { createLogger, createMetrics, type Logger, serveHealth } from '@berth/te
 import type { VolumeConfig } from './config.ts'
 import type { ClaimedDisk } from './domain/ports.ts'
 import { directoryPool } from './host/directory-pool.ts'
+import { recorderPool } from './host/recorder-pool.ts'
 import { createInterrupts } from './loops/interrupts.ts'
 import { reconcileDisk } from './loops/reconcile-disk.ts'
 import { ensureStep, releaseStep } from './loops/steps.ts'
@@ -62,7 +63,8 @@ export async function startService(
   stack.use(startRetention({ db, events, logger }))
   const operations = stack.use(createOperations({ db, events }))
   const runner = stack.use(createRunner({ logger, title: 'berth-volume-run' }))
-  const backend = await directoryPool({ folder: path.join(dataDir, 'volume', pool), name: pool, reserveBytes: config.reserveBytes, runner })
+  const place = { folder: path.join(dataDir, 'volume', pool), name: pool, reserveBytes: config.reserveBytes }
+  const backend = config.storage === 'recorder' ? recorderPool(place) : await directoryPool({ ...place, runner })
   armFailpoints({ file: failpointsFile, service: 'volume' })
 
   const interrupts = createInterrupts()

@@ -26,6 +26,7 @@ export async function openWorld(given: Partial<VolumeConfig> = {}) {
     natsUrl: undefined,
     logLevel: 'silent',
     failpointsFile: undefined,
+    storage: 'directory',
     reserveBytes: 0,
     ...given,
   }

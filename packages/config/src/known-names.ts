@@ -13,6 +13,8 @@ export const knownNames: readonly string[] = [
   'BERTH_GUEST_DIR',
   'BERTH_SHIM',
   'BERTH_HYPERVISOR',
+  'BERTH_HOST_NETWORK',
+  'BERTH_STORAGE',
   'BERTH_FAILPOINTS_FILE',
   'BERTH_TEST_BOOT_ID',
   'BERTH_TEST_NO_EVENTS',
