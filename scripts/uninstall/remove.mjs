@@ -16,12 +16,23 @@ function describe({ kind, ...object }) {
   return `${kind} ${FIELDS[kind].map((field) => object[field]).join(' ')}`
 }
 
-const REMOVE = { process: endProcess, rule: deleteRules, table: deleteTable, tap: deleteLink, bridge: deleteLink, cgroup: removeCgroup }
+const REMOVE = { process: endProcess, rule: deleteRules, table: deleteTable, tap: deleteLink, bridge: deleteBridge, cgroup: removeCgroup }
 
 async function deleteLink({ name }) {
   if (!existsSync(`/sys/class/net/${name}`) && !(await succeeds('ip', ['link', 'show', 'dev', name]))) return false
   await exec('ip', ['link', 'delete', 'dev', name])
   return true
+}
+
+/** The network service's names of taps: `bt`, four characters of the host, seven of the port. */
+const OUR_TAP = /^bt[a-z0-9]{11}$/
+
+/** With the taps that are its ports and are named as ours are: those of VMs that stand still. */
+async function deleteBridge({ name }) {
+  const listing = await exec('ip', ['-j', 'link', 'show', 'master', name]).catch(() => '[]')
+  const ports = JSON.parse(listing || '[]').map(({ ifname }) => ifname)
+  for (const port of ports.filter((ifname) => OUR_TAP.test(ifname))) await deleteLink({ name: port })
+  return deleteLink({ name })
 }
 
 async function deleteTable({ family, table }) {

@@ -42,6 +42,7 @@ test('what the record names is removed, and its like that the record does not na
   )
   const output = inNamespace(`
     ip link add br-ours type bridge; ip link add br-other type bridge; ip tuntap add btours mode tap
+    ip tuntap add btabcdefghijk mode tap; ip link set btabcdefghijk master br-ours; ip link add stranger type veth peer name stranger2; ip link set stranger master br-ours
     nft 'add table inet berth_ours; add table inet berth_other'
     nft 'add table ip filter; add chain ip filter FORWARD; add rule ip filter FORWARD accept comment "berth"; add rule ip filter FORWARD drop'
     uninstall
@@ -51,6 +52,8 @@ test('what the record names is removed, and its like that the record does not na
     /removed rule ip filter FORWARD berth[\s\S]*removed table inet berth_ours[\s\S]*removed tap btours[\s\S]*removed bridge br-ours/,
   )
   expect(said).not.toContain('br-gone')
+  expect(left).not.toContain('btabcdefghijk')
+  expect(left).toContain('stranger')
   expect(left).toContain('br-other')
   expect(left).toContain('berth_other')
   expect(left).toContain('drop')

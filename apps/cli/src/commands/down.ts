@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import readline from 'node:readline'
@@ -14,7 +14,7 @@ export const down = command<{ readonly all: boolean }>({
   async run(work, flags) {
     const socket = await connectToSupervisor(path.join(work.cli.env.runDir, 'supervisor.sock'))
     if (socket) await askSupervisor(work, socket, flags.all)
-    else if (flags.all && existsSync(path.join(work.cli.env.dataDir, 'host.json'))) await takeDownWithoutServices(work)
+    else if (flags.all && mayHaveLeft(work.cli.env.dataDir)) await takeDownWithoutServices(work)
     else work.out.line('nothing runs on this host')
   },
 })
@@ -32,6 +32,13 @@ async function askSupervisor({ cli, out, signal }: Work, socket: net.Socket, all
   }
   if (failed) throw new Error(failed)
   out.line(all ? 'berth is down, and its VMs' : 'berth is down; VMs keep running')
+}
+
+/** Folders of VMs, or the mark of a Postgres that was not stopped: something may still run. */
+function mayHaveLeft(dataDir: string): boolean {
+  const vms = path.join(dataDir, 'instance')
+  if (existsSync(vms) && readdirSync(vms).some((name) => name.startsWith('ins_'))) return true
+  return existsSync(path.join(dataDir, 'postgres/db/postmaster.pid'))
 }
 
 /** VMs outlive the services: to stop them in order the services are started once more. */
