@@ -17,9 +17,12 @@ export function agentOver(client: Client<typeof AgentService>, { closed, close }
     closed,
     close,
     exec: (requests, signal) => execOver(client, requests, signal),
-    info: (signal) => translated(async () => toInfo(await client.getInfo({}, { signal, timeoutMs: unaryMs }))),
+    info: (signal) => translated(signal, async () => toInfo(await client.getInfo({}, { signal, timeoutMs: unaryMs }))),
     shutdown: (graceMs, signal) =>
-      translated(async () => void (await client.shutdown({ gracePeriod: durationFromMs(graceMs) }, { signal, timeoutMs: unaryMs }))),
+      translated(
+        signal,
+        async () => void (await client.shutdown({ gracePeriod: durationFromMs(graceMs) }, { signal, timeoutMs: unaryMs })),
+      ),
     async *watchWorkload(signal) {
       const ended = new AbortController()
       try {
@@ -27,7 +30,7 @@ export function agentOver(client: Client<typeof AgentService>, { closed, close }
           if (workload) yield toReport(workload)
         }
       } catch (error) {
-        throw asAgentError(error)
+        throw asAgentError(error, signal)
       } finally {
         // Leaving a for-await does not end a call of Connect's.
         ended.abort()
@@ -36,11 +39,11 @@ export function agentOver(client: Client<typeof AgentService>, { closed, close }
   }
 }
 
-async function translated<T>(call: () => Promise<T>): Promise<T> {
+async function translated<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
-    throw asAgentError(error)
+    throw asAgentError(error, signal)
   }
 }
 

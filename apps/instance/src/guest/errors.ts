@@ -18,14 +18,14 @@ const reasons = new Set([
 ])
 const longestText = 1024
 
-/** An agent's error in our words. The guest chooses among the reasons its interface names, and no others. */
-export function asAgentError(error: unknown): BerthError {
+/** An agent's error in our words. The guest chooses among the reasons its interface names, and no others; a cut that `signal` did not make is its loss. */
+export function asAgentError(error: unknown, signal: AbortSignal): BerthError {
   if (isBerthError(error)) return error
   const { code: number, rawMessage } = ConnectError.from(error)
   const code = allowed[number]
   const [, reason, text] = /^([A-Z_]{2,40}): ([\s\S]*)$/.exec(rawMessage) ?? []
   if (code && reason && reasons.has(reason)) return new BerthError(code, reason, clean(text ?? ''), { cause: error })
-  if (number === Code.Canceled) return new BerthError('CANCELLED', 'CANCELLED', 'the call was given up', { cause: error })
+  if (number === Code.Canceled && signal.aborted) return new BerthError('CANCELLED', 'CANCELLED', 'the call was given up', { cause: error })
   return unavailable('AGENT_LOST', 'the guest agent went away or did not answer in time', { cause: error })
 }
 

@@ -21,7 +21,7 @@ export async function* execOver(
       if (output?.kind === 'exit') return
     }
   } catch (error) {
-    throw asAgentError(error)
+    throw asAgentError(error, signal)
   } finally {
     ended.abort()
   }
