@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { tableDifferences } from '@berth/db'
@@ -170,5 +170,15 @@ describe('access', () => {
     await first.promise
     await gateway[Symbol.asyncDispose]()
     await expect(watching).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN' })
+  })
+
+  it('is not kept from stopping by an HTTP/1.1 connection that waits for a next request', { timeout: 10_000 }, async () => {
+    const gateway = await startService({ ...fixture.config, drainMs: 600_000 })
+    const socket = connect(gateway.port, '127.0.0.1')
+    socket.write('GET /.well-known/jwks.json HTTP/1.1\r\nHost: gateway\r\n\r\n')
+    await once(socket, 'data')
+    const ended = once(socket, 'close')
+    await gateway[Symbol.asyncDispose]()
+    await ended
   })
 })

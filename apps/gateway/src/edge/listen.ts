@@ -22,6 +22,7 @@ export async function listenEdge(
   handler: (request: Request, response: Response) => void,
 ): Promise<EdgeServer> {
   const http1 = createHttp1({ requestTimeout: 0, headersTimeout: prefaceMs, keepAliveTimeout: 60_000 }, handler)
+  const http1Idle = idleSockets(http1)
   const http2 = createHttp2({ maxSessionMemory: 64, settings: { maxConcurrentStreams: 2048, initialWindowSize: 1024 * 1024 } }, handler)
   const sessions = new Set<ServerHttp2Session>()
   http2.on('session', (session) => {
@@ -45,14 +46,39 @@ export async function listenEdge(
       const closed = once(server, 'close')
       server.close()
       for (const session of sessions) session.close()
-      http1.closeIdleConnections()
-      const idle = setInterval(() => http1.closeIdleConnections(), 100)
+      http1Idle.close()
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy()
       }, limitMs)
       await closed
-      clearInterval(idle)
       clearTimeout(cut)
+    },
+  }
+}
+
+/**
+ * Closes HTTP/1.1 connections that wait for a next request, now and as the others come to rest. Node's own closeIdleConnections knows only those
+ * of a server that listens itself.
+ */
+function idleSockets(server: ReturnType<typeof createHttp1>): { close(): void } {
+  const underWay = new Map<Socket, number>()
+  let closing = false
+  server.on('connection', (socket: Socket) => {
+    underWay.set(socket, 0)
+    socket.once('close', () => underWay.delete(socket))
+  })
+  server.on('request', ({ socket }, response) => {
+    underWay.set(socket, (underWay.get(socket) ?? 0) + 1)
+    response.once('close', () => {
+      const left = (underWay.get(socket) ?? 1) - 1
+      if (underWay.has(socket)) underWay.set(socket, left)
+      if (closing && left === 0) socket.end()
+    })
+  })
+  return {
+    close() {
+      closing = true
+      for (const [socket, requests] of underWay) if (requests === 0) socket.end()
     },
   }
 }
