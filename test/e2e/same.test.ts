@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import net from 'node:net'
 import { createClient } from '@berth/db'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
@@ -5,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { create, ended, remove } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
 import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { traceDuring } from '../support/trace.ts'
 
 const OFFSET = 5000
 let registry: TestRegistry
@@ -86,6 +89,22 @@ function connection() {
   const sql = createClient({ url: system.databaseUrl, pool: 1 })
   return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end() })
 }
+
+describe('reads', () => {
+  it('fifty lists and gets start no process and touch no VMM', async () => {
+    const { id } = await create(system.api, 'read', image)
+    const { started, connected, accepted } = await traceDuring(system.pid('instance'), async () => {
+      await once(net.connect(7115 + OFFSET, '127.0.0.1').end(), 'close')
+      for (let index = 0; index < 50; index += 1) {
+        expect((await system.api.instances.listInstances({})).instances).toHaveLength(1)
+        expect((await system.api.instances.getInstance({ id })).instance?.name).toBe('read')
+      }
+    })
+    expect({ started, below: connected.filter((socket) => socket.startsWith(system.runDir)) }).toEqual({ started: [], below: [] })
+    expect(accepted).toBeGreaterThan(0)
+    await remove(system.api, id)
+  })
+})
 
 /** Takes no transaction id itself: the next id to be given out, by the end of the current snapshot. */
 async function currentXid(sql: ReturnType<typeof connection>): Promise<bigint> {
