@@ -110,6 +110,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
       } finally {
         await this.stop()
         rmSync(root, { recursive: true, force: true })
+        if (!options.bundled) rmSync(build, { recursive: true, force: true })
       }
     },
   }
@@ -117,18 +118,24 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     await system.start()
   } catch (error) {
     await system.stop()
+    if (!options.bundled) rmSync(build, { recursive: true, force: true })
     throw error
   }
   return system
 }
 
-/** Bundles of the sources as they are now, made by whoever comes first. */
+/** Bundles of the sources as they are now, made by whoever comes first: links of our own, since a later build replaces them while we run. */
 function testBuild(): string {
   mkdirSync(path.join(HOME, '.berth'), { recursive: true })
-  const bundle = [process.execPath, path.join(HOME, 'scripts/bundle.mjs'), '--test']
-  const { status, stderr } = spawnSync('flock', [path.join(HOME, '.berth/test-build.lock'), ...bundle], { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`the sources could not be bundled: ${stderr}`)
-  return path.join(HOME, '.berth/test-build')
+  const own = mkdtempSync(path.join(HOME, '.berth/test-build-'))
+  const make = '"$0" "$1" --test && cp -l "$2"/* "$3"'
+  const words = [process.execPath, path.join(HOME, 'scripts/bundle.mjs'), path.join(HOME, '.berth/test-build'), own]
+  const { status, stderr } = spawnSync('flock', [path.join(HOME, '.berth/test-build.lock'), 'sh', '-c', make, ...words], {
+    encoding: 'utf8',
+  })
+  if (status === 0) return own
+  rmSync(own, { recursive: true })
+  throw new Error(`the sources could not be bundled: ${stderr}`)
 }
 
 /** Nothing that points at a Berth in earnest use reaches a test's system. */

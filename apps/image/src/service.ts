@@ -50,7 +50,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
   const logger = options.logger ?? createLogger({ name: 'image', level: config.logLevel })
   await using stack = new AsyncDisposableStack()
   const { dataDir } = config
-  armFailpoints({ file: config.failpointsFile, service: 'image' })
+  armFailpoints({ file: config.failpointsFile, service: 'image', cut: ['calls', 'relay'] })
 
   const db = stack.use(openDatabase({ url: config.databaseUrl, schema: 'image', prepare: config.databasePrepare }))
   const metrics = createMetrics()

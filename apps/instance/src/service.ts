@@ -64,7 +64,7 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   const health = stack.use(await serveHealth({ host: config.listen.host, port: config.healthPort, ready, metrics }))
   const lease = stack.use(await holdHost({ db, dataDir: config.dataDir, service: 'instance', advertise: config.advertise, logger, signal }))
   const folders = { dataDir: path.join(config.dataDir, 'instance'), runDir: config.runDir, host: lease.hostId }
-  armFailpoints({ file: config.failpointsFile, service: 'instance' })
+  armFailpoints({ file: config.failpointsFile, service: 'instance', cut: ['calls', 'relay'] })
   const operations = stack.use(createOperations({ db, events }))
   stack.use(startRetention({ db, events, logger }))
 

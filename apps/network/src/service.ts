@@ -69,7 +69,7 @@ export async function startService(
   stack.use(startRetention({ db, events, logger }))
   const operations = stack.use(createOperations({ db, events }))
   const runner = stack.use(createRunner({ logger, title: 'berth-network-run' }))
-  armFailpoints({ file: failpointsFile, service: 'network' })
+  armFailpoints({ file: failpointsFile, service: 'network', cut: ['relay'] })
 
   const root = path.join(dataDir, 'network')
   const adapters = config.hostNetwork === 'recorder' ? recordedHost() : linuxHost(runner, root)

@@ -65,7 +65,7 @@ export async function startService(
   const runner = stack.use(createRunner({ logger, title: 'berth-volume-run' }))
   const place = { folder: path.join(dataDir, 'volume', pool), name: pool, reserveBytes: config.reserveBytes }
   const backend = config.storage === 'recorder' ? recorderPool(place) : await directoryPool({ ...place, runner })
-  armFailpoints({ file: failpointsFile, service: 'volume' })
+  armFailpoints({ file: failpointsFile, service: 'volume', cut: ['calls', 'relay'] })
 
   const interrupts = createInterrupts()
   const keeping = (name: string, store: DiskStore, concurrency: number) => {

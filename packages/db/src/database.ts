@@ -4,6 +4,7 @@ import { pgSchema } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { createClient } from './client.ts'
 import { codeOf, isConflict, translate } from './failures.ts'
+import { reach } from './points.ts'
 import { preparing } from './prepared.ts'
 import { type CommonTables, commonTables } from './tables/common.ts'
 
@@ -28,7 +29,7 @@ export type Change = { kind: string; id: string; project: string; verb: string; 
 export type TransactionCounts = Record<string, { committed: number; rolledBack: number; retried: number }>
 
 type NewNotice = CommonTables['outbox']['$inferInsert']
-type Pending = { database: Database; changes: Change[]; notices: NewNotice[]; after: (() => void)[] }
+type Pending = { database: Database; changes: Change[]; notices: NewNotice[]; after: (() => void)[]; call: boolean }
 const pendingOf = new WeakMap<object, Pending>()
 
 const attempts = 4
@@ -59,16 +60,18 @@ export class Database implements AsyncDisposable {
   async transaction<T>(purpose: string, run: (tx: Tx) => Promise<T>): Promise<T> {
     const count = (this.#counts[purpose] ??= { committed: 0, rolledBack: 0, retried: 0 })
     for (let attempt = 1; ; attempt += 1) {
-      const pending: Pending = { database: this, changes: [], notices: [], after: [] }
+      const pending: Pending = { database: this, changes: [], notices: [], after: [], call: false }
       try {
         const result = await this.queries.transaction(async (tx) => {
           pendingOf.set(tx, pending)
           const answer = await run(tx)
           if (pending.notices.length > 0) await tx.insert(this.tables.outbox).values(pending.notices)
+          if (pending.call) await reach('call.inside')
           return answer
         })
         count.committed += 1
         this.#announce(pending)
+        if (pending.call) await reach('call.committed')
         return result
       } catch (error) {
         if (!isConflict(error) || attempt === attempts) {
@@ -139,6 +142,11 @@ export function databaseOf(tx: Tx): Database {
 /** Runs `run` once the transaction has committed, and never when it has not. `run` must not throw. */
 export function afterCommit(tx: Tx, run: () => void): void {
   pending(tx).after.push(run)
+}
+
+/** Marks the transaction as that of a mutating call. */
+export function noteCall(tx: Tx): void {
+  pending(tx).call = true
 }
 
 /** Puts a notice into the outbox, in one statement with all others at the end of the transaction, and tells listeners after the commit. */

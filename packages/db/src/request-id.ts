@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { invalidArgument } from '@berth/errors'
 import { type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf'
 import { and, eq } from 'drizzle-orm'
-import { databaseOf, type Tx } from './database.ts'
+import { databaseOf, noteCall, type Tx } from './database.ts'
+import { reach } from './points.ts'
 
 /** What a mutating call made, by id. */
 export type Made = { resourceId: string; operationId: string }
@@ -31,6 +32,8 @@ export async function withRequestId<D extends DescMessage>(
   run: () => Promise<Made>,
   preset: Made = nothingYet,
 ): Promise<Made & { repeated: boolean }> {
+  noteCall(tx)
+  await reach('call.before')
   const requestId = 'requestId' in message && typeof message.requestId === 'string' ? message.requestId : ''
   if (requestId === '') return { ...(await run()), repeated: false }
   const { requestIds } = databaseOf(tx).tables

@@ -1,4 +1,4 @@
-import type { Database } from '@berth/db'
+import { type Database, reach } from '@berth/db'
 import type { Logger } from '@berth/telemetry'
 import { and, asc, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Broker } from './broker.ts'
@@ -25,6 +25,7 @@ export type RelayOptions = { db: Database; broker: Broker; origin: string; logge
 export function startRelay({ db, broker, origin, logger, onSequenced }: RelayOptions): Relay {
   const publisher = createPublisher({ db, broker, origin, logger })
   const turn = singleFlight(async () => {
+    await reach('relay.before')
     for (let rows = await sequence(db); rows.length > 0; rows = rows.length === batch ? await sequence(db) : []) {
       onSequenced()
       void publisher.publish(rows)
@@ -87,6 +88,7 @@ function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onS
     const { outbox } = db.tables
     if (ids.length === 0) return 0
     try {
+      await reach('relay.published')
       await db.transaction('relay', (tx) => tx.update(outbox).set({ publishTime: sql`now()` }).where(inArray(outbox.id, ids)))
       return ids.length
     } catch (error) {

@@ -8,7 +8,8 @@ import type { Logger } from '@berth/telemetry'
 const LOG_LIMIT_BYTES = 16 * 1024 * 1024
 const FIRST_BACKOFF_MS = 200
 const LONGEST_BACKOFF_MS = 10_000
-const GOOD_WHILE_MS = 30_000
+/** A process that lived so many times as long as the last pause was well: what ended it is not what it does at its start. */
+const WELL = 5
 
 /** A process to keep alive. */
 export interface ChildSpec {
@@ -43,7 +44,7 @@ export function keepAlive(spec: ChildSpec): Child {
       const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
       child = undefined
       if (stopping.signal.aborted) return
-      if (Date.now() - startedAt > GOOD_WHILE_MS) backoffMs = FIRST_BACKOFF_MS
+      if (Date.now() - startedAt > WELL * backoffMs) backoffMs = FIRST_BACKOFF_MS
       spec.logger.warn({ process: spec.name, code, signal, backoffMs }, 'process ended, starting it again')
       await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined)
       backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2)

@@ -1,12 +1,19 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { cutPoints, type Point } from '@berth/db'
 import { failedPrecondition, internal } from '@berth/errors'
 
 declare const __BERTH_PRODUCTION__: boolean | undefined
 
 const registered = new Set<string>()
-const used = new Map<string, number>()
 let armedFile: string | undefined
+
+/** Places of the shared machinery, by what has them. */
+const shared = { calls: ['call.before', 'call.inside', 'call.committed'], relay: ['relay.before', 'relay.published'] } satisfies Record<
+  string,
+  Point[]
+>
+const forEver = new AbortController().signal
 
 /** Makes a failpoint known by name, so that tests can find and arm every one. */
 export function registerFailpoint(name: string): void {
@@ -23,16 +30,26 @@ export function failpointNames(): string[] {
  *
  * The file has lines `name=action` with an optional ` *N` (only the first N hits): `error`, `exit` (SIGKILL to itself), `sleep:MS`, or `stall`
  * (until the line is gone or the signal aborts). It is read again at each hit. Each point that acts first adds its name to `<file>.hits`, so that a
- * test knows when it is held there.
+ * test knows when it is held there; N is counted there too, so that a process that was ended once goes on when it is started again.
  *
  * @param options.file `BERTH_FAILPOINTS_FILE`; undefined arms nothing
+ * @param options.cut what the service has of the shared machinery, which gets points `<service>.<place>`; default nothing
  * @throws FailedPrecondition(`FAILPOINTS_IN_PRODUCTION`) in a production bundle
  */
-export function armFailpoints({ file, service }: { file: string | undefined; service: string }): void {
+export function armFailpoints({
+  file,
+  service,
+  cut = [],
+}: {
+  file: string | undefined
+  service: string
+  cut?: (keyof typeof shared)[]
+}): void {
   if (file !== undefined && typeof __BERTH_PRODUCTION__ !== 'undefined' && __BERTH_PRODUCTION__)
     throw failedPrecondition('FAILPOINTS_IN_PRODUCTION', 'BERTH_FAILPOINTS_FILE is for test builds only')
   armedFile = file
-  used.clear()
+  for (const place of cut.flatMap((part) => shared[part])) registerFailpoint(`${service}.${place}`)
+  cutPoints(file === undefined || cut.length === 0 ? undefined : (place) => failpoint(`${service}.${place}`, forEver))
   if (file !== undefined) writeFileSync(`${file}.names.${service}`, `${failpointNames().join('\n')}\n`)
 }
 
@@ -54,22 +71,19 @@ export async function failpoint(name: string, signal: AbortSignal): Promise<void
 function take(name: string): string | undefined {
   const found = actionOf(name)
   if (found === undefined) return undefined
-  const hits = (used.get(found.line) ?? 0) + 1
-  used.set(found.line, hits)
-  return hits > found.times ? undefined : found.action
+  const hits = linesOf(`${armedFile}.hits`).filter((line) => line === name).length
+  return hits < found.times ? found.action : undefined
 }
 
-function actionOf(name: string): { action: string; times: number; line: string } | undefined {
-  const line = read().find((candidate) => candidate.startsWith(`${name}=`))
+function actionOf(name: string): { action: string; times: number } | undefined {
+  const line = linesOf(armedFile ?? '').find((candidate) => candidate.startsWith(`${name}=`))
   const match = line && /^[^=]+=(\S+)(?:\s+\*(\d+))?$/.exec(line)
-  return match
-    ? { action: match[1] ?? '', times: match[2] === undefined ? Number.POSITIVE_INFINITY : Number(match[2]), line: match[0] }
-    : undefined
+  return match ? { action: match[1] ?? '', times: match[2] === undefined ? Number.POSITIVE_INFINITY : Number(match[2]) } : undefined
 }
 
-function read(): string[] {
+function linesOf(file: string): string[] {
   try {
-    return readFileSync(armedFile ?? '', 'utf8')
+    return readFileSync(file, 'utf8')
       .split('\n')
       .map((line) => line.trim())
   } catch {

@@ -37,6 +37,15 @@ it('fails before or after the work, as often as the file says', async () => {
   expect(done).toBe(2)
 })
 
+it('counts over restarts of the process how often it has acted', async () => {
+  writeFileSync(file, 'thing.make.disk.before=error *1\n')
+  await expect(step('disk', live, async () => {})).rejects.toThrow('failpoint')
+  armFailpoints({ file, service: 'thing' })
+  await step('disk', live, async () => {})
+  rmSync(`${file}.hits`)
+  await expect(step('disk', live, async () => {})).rejects.toThrow('failpoint')
+})
+
 it('stalls until the line is gone, or the signal aborts with its reason', async () => {
   writeFileSync(file, 'thing.make.boot.before=stall\n')
   const ended: string[] = []
