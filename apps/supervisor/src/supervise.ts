@@ -40,7 +40,7 @@ export async function supervise(config: SupervisorConfig, options: StartOptions,
 
   if (options.down) return await takeDown({ config, client, stack, requests, say })
   say.line(`berth is up at ${endpoint}, logs in ${path.join(config.dataDir, 'logs')}`)
-  if (!options.bare) await demonstrate(config, options, { client, say, signal, logger, port })
+  const shown = options.bare ? undefined : await demonstrate(config, options, { client, say, signal, logger, port })
   if (!options.once) await aborted(signal)
   if (requests.wantsVmsDown) return await takeDown({ config, client, stack, requests, say })
   const vms = await runningVms(client, localHostId(config.dataDir), AbortSignal.timeout(LIST_TIMEOUT_MS)).catch(() => undefined)
@@ -50,6 +50,7 @@ export async function supervise(config: SupervisorConfig, options: StartOptions,
     if (options.once && vms?.length === 0) await removeHostObjects(config, tell)
   })
   say.line(vms?.length === 0 ? 'stopped' : 'stopped; VMs keep running and are found again by the next start')
+  if (options.once && options.json) process.stdout.write(`${JSON.stringify(shown)}\n`)
 }
 
 interface TakeDown {
@@ -77,14 +78,17 @@ interface Stage {
   readonly port: number
 }
 
-async function demonstrate(config: SupervisorConfig, options: StartOptions, stage: Stage): Promise<void> {
+/** Shows a first VM. What it gives back is the JSON of `-o json`, which `--once` prints as its very last line. */
+async function demonstrate(config: SupervisorConfig, options: StartOptions, stage: Stage): Promise<object> {
   await using stack = new AsyncDisposableStack()
   const plan = options.image ? { reference: options.image } : await demoPlan(config, stage, stack)
   const result = await runDemo(stage.client, plan, stage.say, stage.signal)
   if (options.once) await removeDemo(stage, result)
   if (!options.json) for (const line of reportText(result)) process.stdout.write(`${line}\n`)
   if (!options.once) for (const line of whatNext(result.instance)) stage.say.line(line)
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...result, reference: plan.reference, expectedNonce: plan.nonce })}\n`)
+  const shown = { ...result, reference: plan.reference, expectedNonce: plan.nonce }
+  if (options.json && !options.once) process.stdout.write(`${JSON.stringify(shown)}\n`)
+  return shown
 }
 
 async function demoPlan(config: SupervisorConfig, { say, port, logger }: Stage, stack: AsyncDisposableStack): Promise<DemoPlan> {
