@@ -34,8 +34,9 @@ export function imageHolds(store: ImageStore, host: string) {
     const hold = await db.read((queries) => holdOf(queries, owner))
     if (hold?.error) await refuse(owner, hold)
     if (!hold?.imageId) return undefined
-    const image = await store.byId(hold.imageId)
-    const copy = image && (await db.read((queries) => copyOf(queries, image.id, host)))
+    // The copy first: an image that is read after a copy that is ready has its configuration.
+    const copy = await db.read((queries) => copyOf(queries, hold.imageId ?? '', host))
+    const image = copy && (await store.byId(hold.imageId))
     if (!image || !copy) return undefined
     return copy.state === 'READY' ? answer(image, copy, '') : answer(image, copy, await openPull(image.id))
   }
