@@ -11,6 +11,7 @@ import { must } from './namespace.ts'
 import type { World } from './world.ts'
 
 const BINARY = '/usr/bin/qemu-system-x86_64'
+const BRIDGE = 'benchbr0'
 const TAP = 'benchtap0'
 
 /** The same VM, started by hand: the disks lie there, the tap is up in a bridge of its own, and somebody waits for the agent. */
@@ -44,7 +45,10 @@ export async function prepareRival({ system, image }: World): Promise<Rival> {
       must(['truncate', '-s', String(scratchBytes), scratch])
       return startVm({ ...parts, scratch, tap: TAP, run }, signal)
     },
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+    [Symbol.dispose]() {
+      for (const link of [TAP, BRIDGE]) must(['ip', 'link', 'del', 'dev', link])
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 
@@ -59,10 +63,10 @@ async function patternOf({ system, image }: Pick<World, 'system' | 'image'>, fol
 }
 
 function makeTap(): void {
-  must(['ip', 'link', 'add', 'name', 'benchbr0', 'type', 'bridge'])
+  must(['ip', 'link', 'add', 'name', BRIDGE, 'type', 'bridge'])
   must(['ip', 'tuntap', 'add', 'dev', TAP, 'mode', 'tap'])
-  must(['ip', 'link', 'set', 'dev', TAP, 'master', 'benchbr0', 'up'])
-  must(['ip', 'link', 'set', 'dev', 'benchbr0', 'up'])
+  must(['ip', 'link', 'set', 'dev', TAP, 'master', BRIDGE, 'up'])
+  must(['ip', 'link', 'set', 'dev', BRIDGE, 'up'])
 }
 
 async function startVm(parts: RivalParts, signal: AbortSignal): Promise<RivalVm> {
