@@ -1,3 +1,4 @@
+import { badRegistry, type Handler, type TestServer } from '@berth/testing/bad-registry'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -6,19 +7,25 @@ import { busyboxImage, publish } from '../support/images.ts'
 import { startTestSystem, type TestSystem } from '../support/system.ts'
 
 let registry: TestRegistry
+/** A registry that does to blobs what `misbehave` says. */
+let bad: TestServer
+let misbehave: Handler
 let system: TestSystem
 let image: string
 
 beforeAll(async () => {
   registry = await startRegistry()
-  system = await startTestSystem({
-    portOffset: 6000,
-    env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: `${registry.host},127.0.0.1:9` },
+  bad = await badRegistry(busyboxImage().image, (request, response, next) => {
+    if (request.url?.includes('/blobs/')) misbehave(request, response, next)
+    else next()
   })
+  const hosts = [registry.host, bad.host, '127.0.0.1:9'].join(',')
+  system = await startTestSystem({ portOffset: 6000, env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: hosts } })
   image = await publish(registry, 'good', busyboxImage().image)
 })
 afterAll(async () => {
   await system?.[Symbol.asyncDispose]()
+  await bad?.[Symbol.asyncDispose]()
   await registry?.[Symbol.asyncDispose]()
 })
 
@@ -31,7 +38,6 @@ describe('a create that cannot be right is refused at once, with the field', () 
     ['10,000 vCPUs', { vcpus: 10_000 }, 'spec.vcpus'],
     ['more vCPUs than the host can give', { vcpus: 1000 }, 'spec.vcpus'],
     ['a scratch size that is no multiple of 4096', { scratchBytes: (1n << 30n) + 1n }, 'spec.scratch_bytes'],
-    ['a hypervisor that the host does not have', { hypervisor: 'bochs' }, 'spec.hypervisor'],
     ['a mount path that is not absolute', { disks: [{ volume: 'data', mountPath: 'mnt' }] }, 'spec.disks[0].mount_path'],
   ])('%s', async (_what, spec, field) => {
     const error = await system.api.instances
@@ -46,6 +52,14 @@ describe('a create that cannot be right is refused at once, with the field', () 
     await expect(system.api.instances.createInstance({ name, spec: boot() })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       violations: [expect.objectContaining({ field: 'name' })],
+    })
+  })
+
+  it('a hypervisor that the host does not have', async () => {
+    await expect(system.api.instances.createInstance({ name: 'bad', spec: { ...boot(), hypervisor: 'bochs' } })).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      reason: 'UNSUPPORTED_BY_HYPERVISOR',
+      violations: [expect.objectContaining({ field: 'spec.hypervisor' })],
     })
   })
 
@@ -85,13 +99,30 @@ describe('an image that cannot be had fails the create with the reason, and leav
   it.each([
     ['a repository the registry does not have', () => `${registry.host}/no/such:latest`, 5, 'IMAGE_NOT_FOUND'],
     ['a registry that is down', () => '127.0.0.1:9/some/image:latest', 14, 'REGISTRY_UNAVAILABLE'],
+    ['a blob of other bytes than its digest says', () => misbehaving(otherBytes), 9, 'DIGEST_MISMATCH'],
+    ['a blob that ends too early', () => misbehaving(endsEarly), 14, 'BLOB_TRUNCATED'],
+    ['a blob whose connection is cut', () => misbehaving(cut), 14, 'BLOB_TRUNCATED'],
   ])('%s', async (_what, reference, code, reason) => {
     const { instance, operation } = await system.api.instances.createInstance({ name: 'no-image', spec: boot(reference()) })
     const last = await ended(system.api, operation, OperationState.FAILED)
     expect(last.error?.code).toBe(code)
     expect(JSON.stringify(last.error?.details.map((it) => Buffer.from(it.value).toString()))).toContain(reason)
     await expect(system.api.instances.getInstance({ id: instance?.id })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect((await system.api.images.listImages({})).images).toEqual([])
+    expect((await system.api.audit.auditHost({})).findings).toEqual([])
   })
+
+  const misbehaving = (how: Handler) => {
+    misbehave = how
+    return `${bad.host}/bad/image:1`
+  }
+  const otherBytes: Handler = (_request, response, next) => {
+    const end = response.end.bind(response)
+    response.end = ((bytes: Buffer) => end(Buffer.alloc(bytes.length, 'x'))) as typeof response.end
+    next()
+  }
+  const endsEarly: Handler = (_request, response) => void response.writeHead(200).end('short')
+  const cut: Handler = (_request, response) => void response.writeHead(200, { 'content-length': 1000 }).write('x', () => response.destroy())
 
   it('a reference that is none is refused at once', async () => {
     await expect(system.api.images.pullImage({ reference: 'UPPER/Case:bad tag' })).rejects.toMatchObject({

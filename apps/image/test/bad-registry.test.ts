@@ -6,7 +6,7 @@ import { type Operation, OperationState } from '@berth/proto/berth/operation/v1/
 import { type BuiltImage, buildImage } from '@berth/testing/oci-image'
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { badRegistry, type Handler, serveHttp, type TestServer } from './bad-registry.ts'
+import { badRegistry, type Handler, serveHttp, type TestServer } from '@berth/testing/bad-registry'
 import { startWorld, type World } from './fixture.ts'
 
 let world: World

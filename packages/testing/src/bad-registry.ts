@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { BuiltImage } from '@berth/testing/oci-image'
+import type { BuiltImage } from './oci-image.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
 
