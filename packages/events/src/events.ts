@@ -8,6 +8,8 @@ import { createWakes, switchesOfTests, type Wakes } from './wakes.ts'
 import { type Watched, type WatchRequest, watchResources } from './watch-resources.ts'
 
 const relayPollMs = 2_000
+/** The commits of one piece of work come close together: they share a turn of the relay, and watches hear so much later of the first. */
+const relayAfterMs = 20
 
 export type EventsOptions = {
   db: Database
@@ -49,9 +51,16 @@ export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
     wakes.emit({ project, kind, id, verb, ...(parent === undefined ? {} : { parent }) })
   }
 
+  let soon: NodeJS.Timeout | undefined
+  function kickNow(): void {
+    clearTimeout(soon)
+    soon = undefined
+    relay.kick()
+  }
+
   const stops = [
     db.onCommit((changes) => {
-      if (switches.events) relay.kick()
+      if (switches.events) soon ??= setTimeout(kickNow, relayAfterMs)
       for (const change of changes) wakes.emit(change)
     }),
     wakes.poll(relayPollMs, () => {
@@ -69,6 +78,7 @@ export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
       watchResources({ store: store as never, wakes, settle: async () => void (await sequence(db)), request }),
     async [Symbol.asyncDispose]() {
       for (const stop of stops) stop()
+      if (soon) kickNow()
       await relay[Symbol.asyncDispose]()
       await broker[Symbol.asyncDispose]()
     },

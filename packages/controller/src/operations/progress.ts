@@ -12,6 +12,8 @@ export type Progress = {
 }
 
 const writeEveryMs = 500
+/** What is over before this has no need of being told: the create of a cached image mostly writes no progress. */
+const writeAfterMs = 200
 
 type Waiting = { latest: Progress; stages: StageTimes[] }
 
@@ -29,7 +31,7 @@ export function createProgress(db: Database) {
     const stages = known?.stages ?? []
     if (stages.at(-1)?.stage !== progress.stage) stages.push({ stage: progress.stage, start: now })
     waiting.set(id, { latest: progress, stages })
-    timer ??= setTimeout(() => void flush(), Math.max(0, lastMs + writeEveryMs - performance.now()))
+    timer ??= setTimeout(() => void flush(), Math.max(writeAfterMs, lastMs + writeEveryMs - performance.now()))
   }
 
   function flush(): Promise<void> {
@@ -60,7 +62,8 @@ export function createProgress(db: Database) {
     flush,
     /** All who wait at once: one flush writes them in one transaction. */
     positions(places: ReadonlyMap<string, number>): void {
-      for (const [id, position] of places) note(id, { stage: 'QUEUED', done: position, unit: 'position' })
+      for (const [id, position] of places)
+        note(id, position > 0 ? { stage: 'QUEUED', done: position, unit: 'position' } : { stage: 'ADMITTED' })
     },
     /** What waits for an operation, merged with what is stored. */
     stagesOf(id: string, stored: StageTimes[]): StageTimes[] {

@@ -54,11 +54,16 @@ export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>)
     },
 
     async updateStatus(tx, lease, row, status, extra) {
-      await fence(tx, lease)
+      // Not waited for: the change follows on the same connection, and none of it stays when the fence fails.
+      const fenced = fence(tx, lease)
       const json = codec.statusJson(status)
-      if (extra === undefined && isDeepStrictEqual(json, codec.statusJson(row.status))) return row
+      const same = extra === undefined && isDeepStrictEqual(json, codec.statusJson(row.status))
       const observed = 'observedGeneration' in status ? { observedGeneration: Number(status.observedGeneration) } : {}
-      return change(tx, row.id, { ...extra, ...observed, status: json }, 'status', service)
+      const [, changed] = await Promise.all([
+        fenced,
+        same ? row : change(tx, row.id, { ...extra, ...observed, status: json }, 'status', service),
+      ])
+      return changed
     },
 
     async markDeleted(tx, row, actor) {
