@@ -22,7 +22,7 @@ it('admits in the order of coming, and tells places that are distinct and only f
   expect(woken).toEqual(['k2'])
   expect(queue.enter('k3', 'op-k3')).toBe(false)
   expect(queue.enter('k2', 'op-k2')).toBe(true)
-  expect(told.at(-1)).toEqual([1, 2, 3])
+  expect(told.at(-1)).toEqual([1, 2, 3, 0])
 })
 
 it('gives the place of one that goes away to those behind', () => {

@@ -23,14 +23,17 @@ export type AdmissionOptions = {
 
 /**
  * Lets so many keys work at once; the others wait in the order in which they came, with stage QUEUED and their place (1 is next) in their
- * operation. Places are distinct and only fall. A slot is held over several runs of the reconcile, until `leave`.
+ * operation; 0, once, says that its turn has come. Places are distinct and only fall. A slot is held over several runs of the reconcile, until `leave`.
  */
 export function admission({ slots, operations, enqueue }: AdmissionOptions): Admission {
   const inside = new Set<string>()
   const line = new Map<string, string>()
 
-  function tell(): void {
-    operations.positions(new Map([...line.values()].map((operation, index) => [operation, index + 1])))
+  /** `admitted` leaves its place in the same write in which the next one gets it. */
+  function tell(admitted?: string): void {
+    const places = new Map([...line.values()].map((operation, index) => [operation, index + 1]))
+    if (admitted !== undefined) places.set(admitted, 0)
+    operations.positions(places)
   }
 
   return {
@@ -39,7 +42,7 @@ export function admission({ slots, operations, enqueue }: AdmissionOptions): Adm
       const free = inside.size < slots && (line.size === 0 || line.keys().next().value === key)
       if (free || running) {
         inside.add(key)
-        if (line.delete(key)) tell()
+        if (line.delete(key)) tell(operationId)
         return true
       }
       if (!line.has(key)) {
