@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLogger } from '@berth/telemetry'
@@ -84,6 +84,41 @@ it('learns from its heartbeat that it was overtaken', async () => {
   await database.sql(`update volume.leases set epoch = epoch + 1 where host_id = '${lease.hostId}'`)
   await until('the loss is known', () => lease.signal.aborted)
   expect(lease.signal.reason).toMatchObject({ code: 'ABORTED', reason: 'LEASE_LOST' })
+})
+
+it('notices that the database has gone back to an earlier state, and then goes above every epoch this host has seen', async () => {
+  using data = tempDir('hold')
+  const file = path.join(data.path, 'volume/epoch')
+  let hostId: string
+  {
+    await using lease = await hold(data.path)
+    hostId = lease.hostId
+    expect(readFileSync(file, 'utf8')).toBe('1\n')
+    await database.sql(`update volume.leases set heartbeat = heartbeat - interval '1 hour' where host_id = '${hostId}'`)
+    await until('the loss is known', () => lease.signal.aborted)
+  }
+  writeFileSync(file, '41\n')
+  await using lease = await hold(data.path)
+  expect(lease).toMatchObject({ epoch: 42, hostId })
+  await database.sql(`delete from volume.leases where host_id = '${hostId}'`)
+  await until('a lease that is gone is lost', () => lease.signal.aborted)
+})
+
+it('refuses a database that is not the one its folder belongs to, and writes nothing into it', async () => {
+  using data = tempDir('hold')
+  await (await hold(data.path))[Symbol.asyncDispose]()
+  await using foreign = await testDatabase()
+  await foreign.sql(`update volume.cluster set id = 'clu_other'`)
+  const db = foreign.open('volume')
+  const options = { db, dataDir: data.path, advertise: '', logger, signal: AbortSignal.timeout(10_000) }
+  await expect(holdHost(options)).rejects.toMatchObject({
+    code: 'FAILED_PRECONDITION',
+    reason: 'FOREIGN_DATABASE',
+    metadata: { found: 'clu_other' },
+  })
+  expect(await foreign.sql('select 1 from volume.leases')).toEqual([])
+  await using lease = await hold(data.path)
+  expect(lease.epoch).toBe(2)
 })
 
 it('makes one host of a folder, whoever comes first, and refuses a folder of another machine', async () => {

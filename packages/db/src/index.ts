@@ -14,6 +14,7 @@ export {
 export { detailTypes, statusMessage } from './error-details.ts'
 export { codeOf, isConflict, isUniqueViolation, translate } from './failures.ts'
 export { isId, newId, operationPrefix } from './ids.ts'
+export { bindCluster, clusterOf, rememberedCluster } from './migrate/cluster.ts'
 export { tableDifferences } from './migrate/differences.ts'
 export { type Migrated, type MigrateOptions, migrate } from './migrate/migrate.ts'
 export { rolePasswords } from './migrate/passwords.ts'

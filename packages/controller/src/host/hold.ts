@@ -1,11 +1,12 @@
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Database, Fence } from '@berth/db'
+import { bindCluster, clusterOf, type Database, type Fence } from '@berth/db'
 import { aborted } from '@berth/errors'
 import { bootId as currentBootId, endProcess, isAlive } from '@berth/host'
 import type { Logger } from '@berth/telemetry'
 import { hostInfo } from './host-info.ts'
-import { beat, heartbeatAgeMs, type LeaseKey, raiseEpoch } from './lease-row.ts'
+import { highestEpoch, rememberEpoch } from './epoch-file.ts'
+import { beat, type Held, heartbeatAgeMs, type LeaseKey, raiseEpoch } from './lease-row.ts'
 import { type HeldLock, lockHolder, pidNamespace, tryLock } from './lock-file.ts'
 
 const lookAgainMs = 100
@@ -31,26 +32,31 @@ export type HoldOptions = {
 export type Lease = AsyncDisposable &
   Fence & {
     bootId: string
-    /** Aborts, with reason `LEASE_LOST`, when another process has taken over: exit then. */
+    /** Aborts, with reason `LEASE_LOST`, when another process has taken over or the database has gone back to an earlier state: exit then. */
     signal: AbortSignal
   }
 
 /**
  * Waits for the lock of `<data>/<service>/lock`, then raises the epoch. The lock is free the moment its holder dies. A holder whose heartbeat
  * is too old is ended, by pid and start time, before its lock is taken; one in another pid namespace cannot be, and is waited for.
+ * The data folder belongs to the first database it is used with.
  *
- * @throws FailedPrecondition(`COPIED_DATA_FOLDER`) and the signal's reason
+ * @throws FailedPrecondition(`COPIED_DATA_FOLDER` | `FOREIGN_DATABASE`) and the signal's reason
  */
 export async function holdHost(options: HoldOptions): Promise<Lease> {
   const { db, dataDir, service = db.service, advertise, logger, signal, staleMs = 15_000 } = options
   const host = await hostInfo(dataDir)
   const key = { service, hostId: host.id }
   const bootId = currentBootId()
-  const lock = await takeLock({ file: path.join(dataDir, service, 'lock'), db, key, bootId, logger, signal, staleMs })
+  const folder = path.join(dataDir, service)
+  const lock = await takeLock({ file: path.join(folder, 'lock'), db, key, bootId, logger, signal, staleMs })
   try {
-    const epoch = await whenPossible(() => raiseEpoch(db, key, { bootId, address: advertise }), logger, signal)
-    logger.info({ host: host.id, epoch }, 'this process holds the host')
-    return keep({ db, key, epoch, bootId, lock, logger, beatMs: options.beatMs ?? staleMs / 3 })
+    await bindCluster(dataDir, await whenPossible(() => clusterOf(db), logger, signal))
+    const floor = await highestEpoch(folder)
+    const held = await whenPossible(() => raiseEpoch(db, key, { bootId, address: advertise, floor }), logger, signal)
+    await rememberEpoch(folder, held.epoch)
+    logger.info({ host: host.id, epoch: held.epoch }, 'this process holds the host')
+    return keep({ db, key, held, bootId, lock, logger, beatMs: options.beatMs ?? staleMs / 3 })
   } catch (error) {
     await lock.release()
     throw error
@@ -86,19 +92,24 @@ async function whenPossible<T>(run: () => Promise<T>, logger: Logger, signal: Ab
   }
 }
 
-type Keep = { db: Database; key: LeaseKey; epoch: number; bootId: string; lock: HeldLock; logger: Logger; beatMs: number }
+type Keep = { db: Database; key: LeaseKey; held: Held; bootId: string; lock: HeldLock; logger: Logger; beatMs: number }
 
-function keep({ db, key, epoch, bootId, lock, logger, beatMs }: Keep): Lease {
+function keep({ db, key, held, bootId, lock, logger, beatMs }: Keep): Lease {
+  const { epoch } = held
+  let { heartbeat } = held
   const lost = new AbortController()
   const lose = () => {
     if (lost.signal.aborted) return
-    logger.error({ epoch }, 'another process has taken the host over')
-    lost.abort(aborted('LEASE_LOST', 'another process has taken the host over'))
+    logger.error({ epoch }, 'another process has taken the host over, or the database has gone back to an earlier state')
+    lost.abort(aborted('LEASE_LOST', 'another process has taken the host over, or the database has gone back to an earlier state'))
   }
   let beating: Promise<void> = Promise.resolve()
   const timer = setInterval(() => {
-    beating = beat(db, key, epoch).then(
-      (held) => void (held || lose()),
+    beating = beat(db, key, { epoch, heartbeat }).then(
+      (beaten) => {
+        if (beaten === undefined) lose()
+        else heartbeat = beaten
+      },
       (error: unknown) => logger.warn({ err: error }, 'no heartbeat'),
     )
   }, beatMs)

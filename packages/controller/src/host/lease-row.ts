@@ -1,29 +1,47 @@
 import type { Database } from '@berth/db'
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, gte, sql } from 'drizzle-orm'
 
 export type LeaseKey = { service: string; hostId: string }
 
-/** Raises the epoch: from its commit on, nothing is written under an older one. Waits for transactions that are being written under it. */
-export async function raiseEpoch(db: Database, key: LeaseKey, { bootId, address }: { bootId: string; address: string }): Promise<number> {
+/** What of the lease row a holder remembers. */
+export type Held = { epoch: number; heartbeat: Date }
+
+/**
+ * Raises the epoch above that of the row and above `floor`: from its commit on, nothing is written under an older one. Waits for transactions that
+ * are being written under it.
+ *
+ * @param values.floor the highest epoch this host knows of; a database that was restored from a copy has forgotten it
+ */
+export async function raiseEpoch(
+  db: Database,
+  key: LeaseKey,
+  { bootId, address, floor }: { bootId: string; address: string; floor: number },
+): Promise<Held> {
   const { leases } = db.tables
   return db.transaction('lease', async (tx) => {
     const [row] = await tx.select().from(leases).where(whereKey(db, key)).for('update')
-    const epoch = (row?.epoch ?? 0) + 1
+    const epoch = Math.max(row?.epoch ?? 0, floor) + 1
     const values = { ...key, bootId, address, epoch, heartbeat: sql`now()` }
-    if (row === undefined) await tx.insert(leases).values(values)
-    else await tx.update(leases).set(values).where(whereKey(db, key))
-    return epoch
+    const heartbeat = { heartbeat: leases.heartbeat }
+    const [written] =
+      row === undefined
+        ? await tx.insert(leases).values(values).returning(heartbeat)
+        : await tx.update(leases).set(values).where(whereKey(db, key)).returning(heartbeat)
+    return { epoch, heartbeat: written?.heartbeat ?? new Date(0) }
   })
 }
 
-/** Says that the holder of this epoch lives; false when it holds nothing any more. */
-export async function beat(db: Database, key: LeaseKey, epoch: number): Promise<boolean> {
+/**
+ * Says that the holder of this epoch lives. Answers the new heartbeat; undefined when it holds nothing any more, which is so too when the row has
+ * an older heartbeat than the last one: the database has gone back to an earlier state.
+ */
+export async function beat(db: Database, key: LeaseKey, { epoch, heartbeat }: Held): Promise<Date | undefined> {
   const { leases } = db.tables
-  const where = and(whereKey(db, key), eq(leases.epoch, epoch))
+  const where = and(whereKey(db, key), eq(leases.epoch, epoch), gte(leases.heartbeat, heartbeat))
   const rows = await db.transaction('lease', (tx) =>
-    tx.update(leases).set({ heartbeat: sql`now()` }).where(where).returning({ epoch: leases.epoch }),
+    tx.update(leases).set({ heartbeat: sql`now()` }).where(where).returning({ heartbeat: leases.heartbeat }),
   )
-  return rows.length > 0
+  return rows[0]?.heartbeat
 }
 
 /** Milliseconds since the last heartbeat by the database's clock; undefined when there never was one. */

@@ -4,6 +4,7 @@ import type postgres from 'postgres'
 import { createClient } from '../client.ts'
 import { translate } from '../failures.ts'
 import { newId } from '../ids.ts'
+import { foreignDatabase } from './cluster.ts'
 import type { Migration } from './common-sql.ts'
 import { ensureRole, grantSchema } from './roles.ts'
 import { migrationsOf, type SchemaName, schemaNames } from './sources.ts'
@@ -17,6 +18,8 @@ export type MigrateOptions = {
   passwords: Record<SchemaName, string>
   /** Default: all. */
   schemas?: readonly SchemaName[]
+  /** Id that the database must have; default: whatever it has, or a new one. */
+  cluster?: string
 }
 
 export type Migrated = {
@@ -33,15 +36,16 @@ const lockKey = 0x6265727468
 /**
  * Brings all schemas up to date under one lock, everything or nothing; running it again changes nothing.
  *
- * @throws FailedPrecondition(`POSTGRES_TOO_OLD` | `MIGRATION_CHANGED`), Unavailable
+ * @throws FailedPrecondition(`POSTGRES_TOO_OLD` | `FOREIGN_DATABASE` | `MIGRATION_CHANGED`), Unavailable
  */
-export async function migrate({ url, home, passwords, schemas = schemaNames }: MigrateOptions): Promise<Migrated> {
+export async function migrate({ url, home, passwords, schemas = schemaNames, cluster }: MigrateOptions): Promise<Migrated> {
   const plans = await Promise.all(schemas.map(async (schema) => ({ schema, steps: await migrationsOf(schema, home) })))
   const client = createClient({ url, pool: 1, name: 'berth-migrate' })
   try {
     return await client.begin(async (sql) => {
       await sql`select pg_advisory_xact_lock(${lockKey})`
       await requireVersion(sql)
+      if (cluster !== undefined) await requireCluster(sql, cluster)
       const clusterId = await ensureLedger(sql)
       const done: Migrated = { clusterId, applied: [], rolesMade: [] }
       for (const { schema, steps } of plans) {
@@ -63,6 +67,12 @@ export async function migrate({ url, home, passwords, schemas = schemaNames }: M
 async function requireVersion(sql: postgres.TransactionSql): Promise<void> {
   const [row] = await sql<{ version: string }[]>`select current_setting('server_version_num') as version`
   if (Number(row?.version) < 150_000) throw failedPrecondition('POSTGRES_TOO_OLD', 'Postgres 15 or newer is needed')
+}
+
+async function requireCluster(sql: postgres.TransactionSql, cluster: string): Promise<void> {
+  const [ledger] = await sql<{ there: boolean }[]>`select to_regclass('berth.cluster') is not null as there`
+  const [row] = ledger?.there ? await sql<{ id: string }[]>`select id from berth.cluster` : []
+  if (row?.id !== cluster) throw foreignDatabase(cluster, row?.id ?? '')
 }
 
 async function ensureLedger(sql: postgres.TransactionSql): Promise<string> {
