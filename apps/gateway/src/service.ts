@@ -74,7 +74,9 @@ export async function startService(config: GatewayConfig, options: { logger?: Lo
     shutdownSignal: force.signal,
     keySet: keySet(signingKeys, () => keys.records()),
   })
+  let listening = false
   const ready = async () => ({
+    listening,
     database: await db.ping().then(
       () => true,
       () => false,
@@ -91,6 +93,7 @@ export async function startService(config: GatewayConfig, options: { logger?: Lo
     await edge.close(config.drainMs + 1000)
     clearTimeout(timer)
   })
+  listening = true
   logger.info({ port: edge.port }, 'listening')
   const running = stack.move()
   return { port: edge.port, healthPort: probes.port, db, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -61,7 +61,6 @@ export async function startService(config: Config, options: ServiceOptions = {})
   const health = stack.use(await serveHealth({ host: listen.host, port: listen.port && listen.port + 100, ready, metrics }))
 
   const lease = stack.use(await holdHost({ db, dataDir, advertise: config.advertise, logger, signal }))
-  holds = true
   const events = stack.use(openEvents({ db, natsUrl: config.natsUrl, logger }))
   const operations = stack.use(createOperations({ db, events }))
   stack.use(startRetention({ db, events, logger }))
@@ -100,6 +99,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
       ],
     }),
   )
+  holds = true
   const owned = stack.move()
   return { port: server.port, healthPort: health.port, db, overtaken: lease.signal, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

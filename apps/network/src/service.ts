@@ -64,7 +64,6 @@ export async function startService(
   const probes = stack.use(await serveHealth({ host: listen.host, port: listen.port && listen.port + 100, ready, metrics }))
 
   const lease = stack.use(await holdHost({ db, dataDir, advertise: config.advertise, logger, signal }))
-  holds = true
   const events = stack.use(openEvents({ db, natsUrl: config.natsUrl, logger }))
   stack.use(startRetention({ db, events, logger }))
   const operations = stack.use(createOperations({ db, events }))
@@ -77,6 +76,7 @@ export async function startService(
   const work = networkWork(context)
   showTransactions(metrics, db)
   const server = stack.use(await serveAll(config, { db, events, operations, work, context }))
+  holds = true
   // After the server, so that they end before it drains.
   stack.use(startLoops(context))
   logger.info({ port: server.port, names: context.names.short }, 'listening')

@@ -58,7 +58,6 @@ export async function startService(
   const probes = stack.use(await serveHealth({ host: listen.host, port: listen.port && listen.port + 100, ready, metrics }))
 
   const lease = stack.use(await holdHost({ db, dataDir, advertise: config.advertise, logger, signal }))
-  holds = true
   const events = stack.use(openEvents({ db, natsUrl: config.natsUrl, logger }))
   stack.use(startRetention({ db, events, logger }))
   const operations = stack.use(createOperations({ db, events }))
@@ -112,6 +111,7 @@ export async function startService(
       ],
     }),
   )
+  holds = true
   const lost = new Promise<void>((resolve) => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
   const running = stack.move()
   return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
