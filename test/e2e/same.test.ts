@@ -59,7 +59,7 @@ describe('asking twice', () => {
     const losers = results.filter((result) => result.status === 'rejected')
     expect(winners).toHaveLength(1)
     expect(losers.map(({ reason }) => (reason as { code: string }).code)).toEqual(Array.from({ length: 199 }, () => 'ALREADY_EXISTS'))
-    expect((losers[0]?.reason as { reason: string }).reason).toBe('NAME_TAKEN')
+    expect(losers[0]?.reason).toMatchObject({ reason: 'NAME_TAKEN' })
     await ended(system.api, winners[0]?.value.operation, OperationState.DONE)
     await remove(system.api, winners[0]?.value.instance?.id ?? '')
   })

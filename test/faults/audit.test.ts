@@ -419,6 +419,28 @@ describe('what is of a network', () => {
   const otherTap = () => `bt${short()}beefbee`
 })
 
+describe('what one service has for a resource of another', () => {
+  const held = [
+    { service: 'image', table: 'image.image_holds', slot: 'root' },
+    { service: 'volume', table: 'volume.scratch_disks', slot: 'scratch' },
+    { service: 'network', table: 'network.ports', slot: 'nic0' },
+  ]
+  const give = ({ table, slot }: (typeof held)[number], from: string, to: string) =>
+    sql`update ${sql(table)} set owner_id = ${to} where owner_id = ${from} and owner_slot = ${slot}`
+  const planted = (one: (typeof held)[number]) => async () => {
+    undo.push(() => give(one, `ins_${ULID}`, facts.running))
+    await give(one, facts.running, `ins_${ULID}`)
+  }
+
+  it.each(held)('what the $service service holds for nobody is named, and who lacks it', async (one) => {
+    const { service, slot } = one
+    const finding = () => ({ service, side: 'HOST_ONLY', kind: 'grant', name: `ins_${ULID}/${slot}` })
+    await mustBeNamed(orphan('held for nobody', planted(one), finding))
+    const lacking = () => ({ service, side: 'DATABASE_ONLY', kind: 'grant', name: `${facts.running}/${slot}` })
+    await mustBeNamed(orphan('lacking', () => undefined, lacking))
+  })
+})
+
 describe('what is of a device', () => {
   const service = 'device'
   it('a row without its function is named', () =>

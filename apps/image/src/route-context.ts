@@ -10,6 +10,7 @@ import type { Paths } from './host/paths.ts'
 import type { PageRequest, RouteContext } from './routes/context.ts'
 import { imageHolds } from './store/ensure.ts'
 import { expectedOn } from './store/expected.ts'
+import { holdsHere } from './store/holds.ts'
 import type { ImageStore } from './store/images.ts'
 import { KERNEL_PROJECT, type KernelRow, type KernelStore } from './store/kernels.ts'
 import { imageVerbs } from './store/verbs.ts'
@@ -67,7 +68,11 @@ export function routeContext(parts: Parts): RouteContext {
         events.watchResources(kernels.store, { project: KERNEL_PROJECT, filter, resumeToken, signal }),
       grant: (reference) => grantKernel(parts, reference),
     },
-    audit: async () => ({ expected: await expectedOn(db, kernels.store, lease.hostId), found: await takeInventory(paths) }),
+    audit: async () => ({
+      expected: await expectedOn(db, kernels.store, lease.hostId),
+      found: await takeInventory(paths),
+      holds: await db.read((queries) => holdsHere(queries, lease.hostId)),
+    }),
   }
 }
 

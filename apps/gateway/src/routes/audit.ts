@@ -1,17 +1,33 @@
-import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
+import { AuditService, type AuditHostResponse } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { type ServiceEntry, service } from '@berth/rpc'
+import { compareHoldings, foundTwice } from '../domain/compare-holdings.ts'
 import { askAll, callOptions, type PeerClients } from './peers.ts'
 
-/** The audit of a host: what all services find in their slices, together. */
+/** The audit of a host: what all services find in their slices, and what they have for each other. Only what two looks find counts. */
 export function auditRoutes(peers: PeerClients[]): ServiceEntry {
   return service(AuditService, {
     async auditHost({ host }, ctx) {
-      const answers = await askAll(peers, async (peer) => peer.audit.auditHost({ host }, await callOptions(peer, ctx)))
-      const compared: Record<string, bigint> = {}
-      for (const answer of answers) {
-        for (const [kind, count] of Object.entries(answer.compared)) compared[kind] = (compared[kind] ?? 0n) + count
-      }
-      return { findings: answers.flatMap(({ findings }) => findings), host: answers.find((answer) => answer.host)?.host ?? host, compared }
+      const look = async () =>
+        merge(await askAll(peers, async (peer) => peer.audit.auditHost({ host }, await callOptions(peer, ctx))), host)
+      const first = await look()
+      if (first.findings.length === 0) return first
+      const second = await look()
+      return { ...second, findings: foundTwice(first.findings, second.findings) }
     },
   })
+}
+
+function merge(answers: AuditHostResponse[], host: string) {
+  const compared: Record<string, bigint> = {}
+  for (const answer of answers) {
+    for (const [kind, count] of Object.entries(answer.compared)) compared[kind] = (compared[kind] ?? 0n) + count
+  }
+  const holdings = answers.flatMap((answer) => answer.holdings)
+  compared['grant'] = (compared['grant'] ?? 0n) + BigInt(holdings.length)
+  const differences = compareHoldings({ holdings, owners: answers.flatMap(({ owners }) => owners) })
+  return {
+    findings: [...answers.flatMap(({ findings }) => findings), ...differences],
+    host: answers.find((answer) => answer.host)?.host ?? host,
+    compared,
+  }
 }

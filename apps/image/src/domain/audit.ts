@@ -15,6 +15,13 @@ export interface Expected {
   kernels: { id: string; folder: string; here: boolean }[]
 }
 
+/** An image that is kept for a resource of another service. */
+export interface HeldImage {
+  ownerId: string
+  slot: string
+  imageId: string
+}
+
 /** What is here: file names, with sizes where they tell something. */
 export interface Found {
   blobs: string[]

@@ -11,7 +11,7 @@ export function auditRoutes(ctx: RouteContext): ServiceImpl<typeof AuditService>
     async auditHost({ host }) {
       if (host !== '' && host !== ctx.hostId)
         throw failedPrecondition('WRONG_HOST', `this is host ${ctx.hostId}`, { field: 'host', metadata: { host: ctx.hostId } })
-      const { expected, found } = await ctx.audit()
+      const { expected, found, holds } = await ctx.audit()
       const findings = compare(expected, found).map(({ side, ...rest }) =>
         create(FindingSchema, { service: 'image', side: FindingSide[side], ...rest }),
       )
@@ -19,6 +19,7 @@ export function auditRoutes(ctx: RouteContext): ServiceImpl<typeof AuditService>
       return {
         findings,
         host: ctx.hostId,
+        holdings: holds.map(({ ownerId, slot, imageId }) => ({ service: 'image', ownerId, slot, resourceId: imageId })),
         compared: {
           file: count(found.blobs, found.roots, found.tmp),
           folder: count(found.kernels),

@@ -1,4 +1,4 @@
-import type { Expected, Found } from '../domain/audit.ts'
+import type { Expected, Found, HeldImage } from '../domain/audit.ts'
 import type { EnsurePorts, Held } from '../domain/ensure-image.ts'
 import type { Caller } from '@berth/rpc'
 import type {
@@ -80,5 +80,5 @@ export interface RouteContext {
     /** Empty: the default. @throws NotFound(`KERNEL_NOT_FOUND`) */
     grant(reference: string): Promise<KernelGrant>
   }
-  audit(): Promise<{ expected: Expected; found: Found }>
+  audit(): Promise<{ expected: Expected; found: Found; holds: HeldImage[] }>
 }

@@ -1,6 +1,7 @@
 import type { Executor, Tx } from '@berth/db'
 import type { ErrorStatus } from '@berth/errors'
 import { and, eq } from 'drizzle-orm'
+import type { HeldImage } from '../domain/audit.ts'
 import { type HoldRow, imageHolds } from './tables.ts'
 
 /** Who uses an image: a resource and what it uses it for. */
@@ -36,6 +37,12 @@ export async function removeHold(tx: Tx, owner: Owner): Promise<void> {
 export async function holdsOn(executor: Executor, imageId: string, host?: string): Promise<HoldRow[]> {
   const where = and(eq(imageHolds.imageId, imageId), host === undefined ? undefined : eq(imageHolds.host, host))
   return executor.select().from(imageHolds).where(where)
+}
+
+/** Everything that is kept on a host, for whom. */
+export async function holdsHere(executor: Executor, host: string): Promise<HeldImage[]> {
+  const rows = await executor.select().from(imageHolds).where(eq(imageHolds.host, host))
+  return rows.map(({ ownerId, ownerSlot, imageId }) => ({ ownerId, slot: ownerSlot, imageId: imageId ?? '' }))
 }
 
 /** Tells the owners on a host why they do not get the image. */

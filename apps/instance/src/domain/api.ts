@@ -60,6 +60,8 @@ export interface Guests {
 
 /** What the audit of this host's slice found. */
 export type Finding = { side: 'host-only' | 'database-only' | 'mismatch'; kind: string; name: string; resourceId: string; message: string }
+/** An instance, and what other services of this host must have for it. */
+export type AuditedOwner = { id: string; expected: { service: string; slot: string }[] }
 export interface Auditor {
-  audit(signal: AbortSignal): Promise<{ findings: Finding[]; compared: Record<string, number> }>
+  audit(signal: AbortSignal): Promise<{ findings: Finding[]; compared: Record<string, number>; owners: AuditedOwner[] }>
 }

@@ -10,10 +10,11 @@ export function auditRoutes({ auditor, hosts }: RouteContext): Routes<typeof Aud
     async auditHost({ host }, { signal }) {
       if (host !== '' && host !== hosts.local)
         throw failedPrecondition('WRONG_HOST', `this is host “${hosts.local}”`, { metadata: { host: hosts.local } })
-      const { findings, compared } = await auditor.audit(signal)
+      const { findings, compared, owners } = await auditor.audit(signal)
       const counts = Object.entries(compared).map(([kind, count]) => [kind, BigInt(count)] as const)
       return {
         findings: findings.map((finding) => ({ ...finding, service: 'instance', side: sides[finding.side] })),
+        owners,
         host: hosts.local,
         compared: Object.fromEntries(counts),
       }

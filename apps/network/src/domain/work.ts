@@ -22,8 +22,11 @@ export interface NetworkWork {
   /** OK when there is none. */
   releasePort(owner: Owner, signal: AbortSignal): Promise<void>
   /** Compares host and database, changes nothing. */
-  audit(signal: AbortSignal): Promise<Inspection>
+  audit(signal: AbortSignal): Promise<Audited>
 }
+
+/** What the host and the rows say of each other, and the ports that are there for resources of other services. */
+export type Audited = Inspection & { held: { ownerId: string; slot: string; portId: string }[] }
 
 export type PageAsked = { pageSize: number; pageToken: string; filter: string }
 export type WatchAsked = { project: string; filter: string; resumeToken: string; signal: AbortSignal }

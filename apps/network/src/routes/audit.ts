@@ -17,10 +17,11 @@ export function auditRoutes(work: NetworkWork): ServiceImpl<typeof AuditService>
       if (host !== '' && host !== work.hostId) {
         throw failedPrecondition('WRONG_HOST', `this is host ${work.hostId}`, { field: 'host', metadata: { host: work.hostId } })
       }
-      const { drift, compared } = await work.audit(ctx.signal)
+      const { drift, compared, held } = await work.audit(ctx.signal)
       return {
         host: work.hostId,
         findings: drift.map((one) => ({ ...one, service: 'network', side: sides[one.side] })),
+        holdings: held.map(({ ownerId, slot, portId }) => ({ service: 'network', ownerId, slot, resourceId: portId })),
         compared: Object.fromEntries(Object.entries(compared).map(([kind, count]) => [kind, BigInt(count)])),
       }
     },

@@ -5,10 +5,13 @@ import type { FoundDisk, StorageBackend } from './ports.ts'
 export type AuditSource = {
   backend: StorageBackend
   /** The host's rows, now. */
-  rows(): Promise<{ disks: AuditedDisk[]; stray: (Attachment & { diskId: string })[] }>
+  rows(): Promise<{ disks: AuditedDisk[]; stray: (Attachment & { diskId: string })[]; held: HeldDisk[] }>
 }
 
-export type Audited = { findings: AuditFinding[]; compared: Record<string, number> }
+/** A disk that is there for a resource of another service. */
+export type HeldDisk = { ownerId: string; slot: string; diskId: string }
+
+export type Audited = { findings: AuditFinding[]; compared: Record<string, number>; held: HeldDisk[] }
 
 /**
  * Compares pool and rows. Work that goes on meanwhile looks like disagreement for a moment, so only what is found twice counts.
@@ -24,7 +27,7 @@ export async function auditHost(source: AuditSource): Promise<Audited> {
 async function look({ backend, rows }: AuditSource): Promise<Audited> {
   // Files first: a file that is there now has had its row before.
   const entries = await backend.entries()
-  const { disks, stray } = await rows()
+  const { disks, stray, held } = await rows()
   const files = new Map<string, FoundDisk>()
   for (const { id, expected } of disks) {
     const found = expected ? await backend.find(id) : undefined
@@ -32,7 +35,7 @@ async function look({ backend, rows }: AuditSource): Promise<Audited> {
   }
   const input: AuditInput = { disks, entries, files, stray }
   const leases = disks.reduce((count, { attachments }) => count + attachments.length, stray.length)
-  return { findings: auditPool(input), compared: { file: entries.length, row: disks.length, lease: leases } }
+  return { findings: auditPool(input), compared: { file: entries.length, row: disks.length, lease: leases }, held }
 }
 
 function keyOf({ side, kind, name }: AuditFinding): string {

@@ -9,10 +9,11 @@ export function auditRoutes({ hostId, ...source }: AuditSource & { hostId: strin
     async auditHost({ host }) {
       if (host !== '' && host !== hostId)
         throw failedPrecondition('WRONG_HOST', `this is host ${hostId}`, { field: 'host', metadata: { host: hostId } })
-      const { findings, compared } = await auditHost(source)
+      const { findings, compared, held } = await auditHost(source)
       return {
         host: hostId,
         findings: findings.map((finding) => ({ ...finding, service: 'volume', side: FindingSide[finding.side] })),
+        holdings: held.map(({ ownerId, slot, diskId }) => ({ service: 'volume', ownerId, slot, resourceId: diskId })),
         compared: Object.fromEntries(Object.entries(compared).map(([kind, count]) => [kind, BigInt(count)])),
       }
     },

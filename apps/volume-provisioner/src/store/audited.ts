@@ -2,6 +2,7 @@ import type { Database } from '@berth/db'
 import { VolumeState } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import type { Attachment } from '../domain/access.ts'
 import type { AuditedDisk } from '../domain/audit.ts'
+import type { HeldDisk } from '../domain/audit-host.ts'
 import { attachmentsOn } from './attachments.ts'
 import { type Disk, scratchStore, volumeStore } from './disks.ts'
 
@@ -9,7 +10,7 @@ import { type Disk, scratchStore, volumeStore } from './disks.ts'
 export async function auditedRows(
   db: Database,
   host: string,
-): Promise<{ disks: AuditedDisk[]; stray: (Attachment & { diskId: string })[] }> {
+): Promise<{ disks: AuditedDisk[]; stray: (Attachment & { diskId: string })[]; held: HeldDisk[] }> {
   const held = await attachmentsOn(db, host)
   const audited = (row: Disk, kind: AuditedDisk['kind']): AuditedDisk => ({
     id: row.id,
@@ -19,9 +20,14 @@ export async function auditedRows(
     writer: row.status.writer,
     attachments: held.filter(({ diskId }) => diskId === row.id),
   })
-  const scratch = (await scratchStore(db).onHost(host)).map((row) => audited(row, 'scratch'))
+  const scratchRows = await scratchStore(db).onHost(host)
+  const scratch = scratchRows.map((row) => audited(row, 'scratch'))
   const volumes = (await volumeStore(db).onHost(host)).map((row) => audited(row, 'volume'))
   const disks = [...volumes, ...scratch]
   const known = new Set(disks.map(({ id }) => id))
-  return { disks, stray: held.filter(({ diskId }) => !known.has(diskId)) }
+  const owned = scratchRows.map(({ id, extra }): HeldDisk => ({ ownerId: extra.ownerId, slot: extra.ownerSlot, diskId: id }))
+  const attached = held.map(({ owner, diskId }): HeldDisk => ({ ownerId: owner.id, slot: owner.slot, diskId }))
+  // A scratch disk is its owner's, attached or not.
+  const others = attached.filter(({ diskId }) => !owned.some((one) => one.diskId === diskId))
+  return { disks, stray: held.filter(({ diskId }) => !known.has(diskId)), held: [...owned, ...others] }
 }
