@@ -1,5 +1,5 @@
 import { unavailable } from '@berth/errors'
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { pgSchema } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { createClient } from './client.ts'
@@ -81,6 +81,18 @@ export class Database implements AsyncDisposable {
         count.retried += 1
       }
     }
+  }
+
+  /**
+   * Runs one writing statement, which is a transaction of its own: one round trip instead of three. Counted under `purpose` when it answered rows;
+   * not tried again, and nobody is told of it.
+   *
+   * @throws Unavailable(`DATABASE_UNAVAILABLE`), Aborted(`CONFLICT`)
+   */
+  async statement<Row extends Record<string, unknown>>(purpose: string, statement: SQL): Promise<readonly Row[]> {
+    const rows = await this.read((queries) => queries.execute(statement) as Promise<readonly Row[]>)
+    if (rows.length > 0) (this.#counts[purpose] ??= { committed: 0, rolledBack: 0, retried: 0 }).committed += 1
+    return rows
   }
 
   /** Runs reads; failures of the database are translated as in `transaction`. */

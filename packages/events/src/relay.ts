@@ -52,20 +52,9 @@ export function startRelay({ db, broker, origin, logger, onSequenced }: RelayOpt
 
 /** One transaction: places for up to 500 rows. Whoever waited for the lock sees what was committed meanwhile. */
 export async function sequence(db: Database): Promise<Sequenced[]> {
-  const { outbox, relay } = db.tables
-  const waiting = await db.read((queries) => queries.select({ ord: outbox.ord }).from(outbox).where(isNull(outbox.seq)).limit(1))
-  if (waiting.length === 0) return []
-  return db.transaction('relay', async (tx) => {
-    const [head] = await tx.select({ lastSeq: relay.lastSeq }).from(relay).for('update')
-    const lastSeq = head?.lastSeq ?? 0
-    const waiting = sql`(select ord from ${outbox} where seq is null order by ord limit ${batch})`
-    const found = await tx.execute<{ row: Record<string, unknown> }>(sql`
-      update ${outbox} o set seq = places.seq, seq_time = now()
-      from (select ord, ${lastSeq}::bigint + row_number() over (order by ord) as seq from ${waiting} w) places
-      where o.ord = places.ord returning to_jsonb(o) as row`)
-    if (found.length > 0) await tx.update(relay).set({ lastSeq: lastSeq + found.length })
-    return found.map(({ row }) => decodeRow(row)).toSorted((a, b) => a.seq - b.seq)
-  })
+  const given = sql`select given as row from ${sql.identifier(db.service)}.relay_turn(${batch}) given`
+  const found = await db.statement<{ row: Record<string, unknown> }>('relay', given)
+  return found.map(({ row }) => decodeRow(row)).toSorted((a, b) => a.seq - b.seq)
 }
 
 async function unpublished(db: Database, all: boolean): Promise<Sequenced[]> {
@@ -89,7 +78,7 @@ function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onS
     if (ids.length === 0) return 0
     try {
       await reach('relay.published')
-      await db.transaction('relay', (tx) => tx.update(outbox).set({ publishTime: sql`now()` }).where(inArray(outbox.id, ids)))
+      await db.statement('relay', sql`update ${outbox} set publish_time = now() where ${inArray(outbox.id, ids)} returning 1`)
       return ids.length
     } catch (error) {
       logger.warn({ err: error }, 'published events could not be marked; they will be published again')

@@ -3,7 +3,10 @@ export type Migration = { name: string; sql: string }
 
 /** What `tables/common.ts` describes, for one schema. Later changes are further entries: expand first, contract a release later. */
 export function commonMigrations(schema: string): Migration[] {
-  return [{ name: '0000_common', sql: first(schema) }]
+  return [
+    { name: '0000_common', sql: first(schema) },
+    { name: '0000_relay_turn', sql: relayTurn(schema) },
+  ]
 }
 
 function first(schema: string): string {
@@ -89,5 +92,28 @@ create table ${schema}.cluster (
   "only" boolean primary key default true check ("only"),
   id text not null
 );
+`
+}
+
+/**
+ * Gives up to `most` waiting rows of the outbox their places, in one round trip. Every statement of the function sees what was committed before it
+ * began: so whoever waited for the lock on the relay's row misses nothing and gives no place twice.
+ */
+function relayTurn(schema: string): string {
+  return `
+create function ${schema}.relay_turn(most integer) returns setof jsonb language plpgsql as $$
+declare
+  head bigint;
+begin
+  if not exists (select from ${schema}.outbox where seq is null) then return; end if;
+  select last_seq into head from ${schema}.relay for update;
+  return query
+    with waiting as (select ord from ${schema}.outbox where seq is null order by ord limit most),
+    places as (select ord, head + row_number() over (order by ord) as place from waiting),
+    given as (update ${schema}.outbox o set seq = place, seq_time = now() from places where o.ord = places.ord returning o.*),
+    moved as (update ${schema}.relay set last_seq = head + (select count(*) from places))
+    select to_jsonb(given) from given;
+end
+$$;
 `
 }
