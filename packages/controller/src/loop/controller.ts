@@ -61,7 +61,10 @@ export function controller<M extends ResourceMessage, Extra>(options: Controller
     logger,
     async run(id, { signal, attempt }) {
       const reading = Promise.all([store.byId(id), operations.openFor(id)])
-      seen.set(id, reading.then(factsOf))
+      const facts = reading.then(factsOf)
+      // Mostly nobody asks: the run itself says that the database is away.
+      facts.catch(() => {})
+      seen.set(id, facts)
       try {
         const [row, open] = await reading
         if (row === undefined || row.host !== lease.hostId) return settled()
