@@ -12,6 +12,7 @@ export const HOST_PACKAGES = [
   'erofs-utils',
   'umoci',
   'iproute2',
+  'acl',
   'e2fsprogs',
   'lz4',
   'xz-utils',

@@ -8,7 +8,7 @@ use crate::server::{STACK_BYTES, serve};
 use crate::shim::Shim;
 use crate::sys::poll;
 use crate::vmm::descriptors::remove_sockets;
-use crate::{daemon, qmp};
+use crate::{daemon, proc, qmp};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const TAIL_BYTES: usize = 4 << 10;
 /// How long the VMM's last words may take after its end: a child of its may hold the pipe for ever.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often an adopted VMM is looked at.
+const LOOK_MS: i32 = 500;
 /// How long who watches the journal may take to hear of the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -102,10 +104,21 @@ fn wait_for_child(shim: &Shim) -> VmmExited {
     }
 }
 
-/// A process that is not a child can be waited for, but tells nobody how it ended.
+/// A process that is not a child can be waited for, but tells nobody how it ended; and that a signal holds it is only seen by looking.
 fn wait_for_stranger(shim: &Shim) -> VmmExited {
-    while poll(&shim.vmm.pidfd, libc::POLLIN, -1) == 0 {}
-    VmmExited::default()
+    let mut held = shim.journal.held();
+    loop {
+        let stopped = proc::is_stopped(shim.vmm.started.pid);
+        match (held, stopped) {
+            (false, true) => shim.record(Event::Stopped(VmmStopped { signal: libc::SIGSTOP })),
+            (true, false) => shim.record(Event::Continued(VmmContinued {})),
+            _ => {}
+        }
+        held = stopped;
+        if poll(&shim.vmm.pidfd, libc::POLLIN, LOOK_MS) != 0 {
+            return VmmExited::default();
+        }
+    }
 }
 
 fn keep_tail(mut stream: File, tail: &Mutex<Vec<u8>>) {

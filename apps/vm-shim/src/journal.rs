@@ -90,6 +90,12 @@ impl Journal {
         }
     }
 
+    /// Whether a signal holds the VMM, as far as it was written down.
+    pub fn held(&self) -> bool {
+        let tells = |entry: &&JournalEntry| matches!(entry.event, Some(Event::Started(_) | Event::Stopped(_) | Event::Continued(_)));
+        self.lock().entries.iter().rev().find(tells).is_some_and(|entry| matches!(entry.event, Some(Event::Stopped(_))))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,7 +16,8 @@ use crate::sys::{SysError, ignore, pidfd};
 use crate::vmm::descriptors::{self, Opened, listen};
 use crate::vmm::spawn;
 use crate::{end, launch, proc};
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -37,10 +38,15 @@ pub fn begin(path: &Path, adopt: bool) -> Result<Kept, String> {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
         ignore(signal);
     }
-    // SAFETY: umask takes a number.
-    unsafe { libc::umask(0o077) };
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let spec = launch::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    if adopt {
+        // A host that booted again has none of the folders for sockets left, and what became of its VMs is still to be written down.
+        let made = DirBuilder::new().recursive(true).mode(0o711).create(&spec.run_dir);
+        made.map_err(|error| format!("{}: {error}", spec.run_dir))?;
+    }
+    // SAFETY: umask takes a number.
+    unsafe { libc::umask(0o077) };
     std::env::set_current_dir(&spec.run_dir).map_err(|error| format!("{}: {error}", spec.run_dir))?;
     let folder = Path::new(&spec.instance_dir);
     let ring = Ring::open(&folder.join("console.log"), CAPACITY_BYTES).map_err(|error| format!("console.log: {error}"))?;
@@ -53,7 +59,7 @@ pub fn begin(path: &Path, adopt: bool) -> Result<Kept, String> {
 
 fn start(spec: LaunchSpec, journal: Journal, ring: Ring) -> Result<Kept, String> {
     if let Some(vmm) = journal.running() {
-        if proc::lives(vmm.pid, vmm.start_ticks) {
+        if is_here(&vmm) {
             return Err(format!("VMM {} still runs: adopt it", vmm.pid));
         }
         let _ = journal.append(Event::Exited(VmmExited::default()));
@@ -103,8 +109,7 @@ fn take_over(spec: LaunchSpec, journal: Journal, ring: Ring) -> Result<Kept, Str
     };
     let mut cgroup = Cgroup::named(&spec.cgroup);
     // The pidfd comes first: what it names is then compared.
-    let pidfd =
-        pidfd(started.pid).ok().filter(|_| started.host_boot_id == proc::boot_id() && proc::lives(started.pid, started.start_ticks));
+    let pidfd = pidfd(started.pid).ok().filter(|_| is_here(&started));
     let Some(pidfd) = pidfd else {
         let exited = VmmExited { out_of_memory: cgroup.kills() > 0, ..Default::default() };
         journal.append(Event::Exited(exited)).map_err(|error| format!("journal: {error}"))?;
@@ -122,6 +127,11 @@ fn take_over(spec: LaunchSpec, journal: Journal, ring: Ring) -> Result<Kept, Str
     let qmp = descriptors::connect(&spec, &spec.qmp).unwrap_or_default();
     let shim = Shim::new(spec, journal, Console::new(ring, console), Vmm { started, pidfd, child: false });
     Ok(Kept { shim, cgroup, listener, qmp, stderr: None, kills_before })
+}
+
+/// Whether that VMM lives: pid and start time mean another process in another boot of the host.
+fn is_here(vmm: &VmmStarted) -> bool {
+    vmm.host_boot_id == proc::boot_id() && proc::lives(vmm.pid, vmm.start_ticks)
 }
 
 /// The host's boot as the service names it.

@@ -1,5 +1,6 @@
 import { toJson } from '@bufbuild/protobuf'
-import { type Instance, InstanceSchema } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import { timestampDate } from '@bufbuild/protobuf/wkt'
+import { type Instance, InstanceSchema, RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { command, instanceNames, one } from '../command.ts'
 import { escapeText } from '../output/escape.ts'
 import { formatAge, formatBytes } from '../output/format.ts'
@@ -29,6 +30,7 @@ function describe(instance: Instance): string[] {
     ['Size', `${spec?.vcpus} vCPU, ${formatBytes(spec?.memoryBytes ?? 0n)} memory, ${formatBytes(spec?.scratchBytes ?? 0n)} scratch`],
     ['Hypervisor', [status?.hypervisor, status?.accelerator].filter(Boolean).join(', ')],
     ['VMM pid', status?.vmmPid ? String(status.vmmPid) : ''],
+    ['Restart', restart(instance)],
     ['Boots', `${status?.bootCount ?? 0} (restarted ${status?.restartCount ?? 0} times)`],
     ['Started', status?.startTime ? `${formatAge(status.startTime)} ago` : ''],
     ...(status?.nics ?? []).map((nic): [string, string] => ['Interface', `${nic.macAddress} ${nic.ipv4Address} ${nic.ipv6Address}`]),
@@ -51,6 +53,13 @@ function describe(instance: Instance): string[] {
       `  ${it.type.padEnd(16)} ${enumName(ConditionStatus, it.status).padEnd(8)} ${it.reason}${it.message ? `: ${escapeText(it.message)}` : ''}`,
   )
   return conditions.length > 0 ? [...lines, 'Conditions:', ...conditions] : lines
+}
+
+/** The policy, and when it starts the VM again. */
+function restart({ spec, status }: Instance): string {
+  const policy = enumName(RestartPolicy, spec?.restartPolicy || RestartPolicy.ON_FAILURE)
+  if (!status?.nextRestartTime) return policy
+  return `${policy}, again at ${timestampDate(status.nextRestartTime).toISOString()}`
 }
 
 function workload(instance: Instance): string {

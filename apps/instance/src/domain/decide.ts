@@ -1,6 +1,7 @@
 import { DesiredPower, type InstanceSpec, type InstanceStatus } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { goodRunMs, nextRestart } from './restart.ts'
+import { startHasFailed } from './status.ts'
 
 /**
  * What to do next about an instance's power.
@@ -36,9 +37,10 @@ export function decide({ spec, status, alive, stopBegun, nowMs }: Situation): Ne
   return untilMs <= nowMs ? { do: 'start', restart: true } : { do: 'wait', untilMs }
 }
 
-/** Restarts by policy that count: none once it has run well. */
-export function restartsSoFar({ startTime, lastExit, restartCount }: InstanceStatus): number {
-  if (!startTime || !lastExit?.time) return restartCount
+/** Restarts by policy that count: none once it has run well. A start that failed was no run. */
+export function restartsSoFar(status: InstanceStatus): number {
+  const { startTime, lastExit, restartCount } = status
+  if (!startTime || !lastExit?.time || startHasFailed(status)) return restartCount
   return timestampMs(lastExit.time) - timestampMs(startTime) >= goodRunMs ? 0 : restartCount
 }
 

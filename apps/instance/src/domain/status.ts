@@ -41,10 +41,12 @@ export function isOff(status: InstanceStatus): boolean {
   return status.state === InstanceState.STOPPED
 }
 
-/** Until when the agent of a VM that has never answered since its start may be silent, in Unix milliseconds; 0 when it has answered. */
+/** Until when the agent of a VM that has never answered since its start, or its guest's reboot, may be silent, in Unix milliseconds; 0 when it has answered. */
 export function agentDeadline(status: InstanceStatus, waitMs: number): number {
   const answered = status.bootId !== '' || conditionOf(status, 'Ready')?.reason === 'AGENT_TIMEOUT'
-  return answered || !status.startTime ? 0 : timestampMs(status.startTime) + waitMs
+  const ready = conditionOf(status, 'Ready')
+  const since = ready?.reason === 'GUEST_REBOOTED' ? ready.lastTransitionTime : status.startTime
+  return answered || !since ? 0 : timestampMs(since) + waitMs
 }
 
 /** The agent does not answer: it never has since the start, or its session is gone. */
@@ -112,8 +114,23 @@ export function planRestart(status: InstanceStatus, untilMs: number | undefined)
   status.nextRestartTime = untilMs === undefined ? undefined : timestampFromMs(untilMs)
 }
 
-/** A start that never made a VMM: told like an end, so that the restart policy judges it like one. */
-export function tellStartFailed(status: InstanceStatus, reason: string, message: string, nowMs: number): void {
+/** Whether the last that was tried was a start that failed. */
+export function startHasFailed(status: InstanceStatus): boolean {
+  return conditionOf(status, 'Running')?.reason === 'START_FAILED'
+}
+
+/**
+ * A start that never made a VMM: told like an end, so that the restart policy judges it like one.
+ *
+ * @param failed.restarts restarts by policy that count, this one included
+ */
+export function tellStartFailed(
+  status: InstanceStatus,
+  failed: { reason: string; message: string; restarts: number },
+  nowMs: number,
+): void {
+  const { reason, message } = failed
+  status.restartCount = failed.restarts
   status.lastExit = create(InstanceExitSchema, { reason: 'UNKNOWN', message: `${reason}: ${message}`, time: timestampFromMs(nowMs) })
   setCondition(status, { type: 'Running', holds: false, reason: 'START_FAILED', message }, nowMs)
   setCondition(status, { type: 'Ready', holds: false, reason: 'NOT_RUNNING' }, nowMs)

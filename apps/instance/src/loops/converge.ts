@@ -35,6 +35,8 @@ export async function converge(
     case 'stop':
       return stop(ctx, { row, observed, run })
     case 'start': {
+      // An end is told at once, whatever the next start has to wait for.
+      if (observed.justEnded) await write(ctx, row, run, observed, 'instance.ended')
       const purpose = create ? 'create' : 'start'
       const operationId = run.operations.at(-1)?.id
       const made = await bringUp(ctx, { row, observed, run, purpose, byPolicy: next.restart, operationId })

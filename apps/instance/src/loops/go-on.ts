@@ -1,6 +1,16 @@
 import { again, defineSteps, type Next, type ReconcileContext, settled } from '@berth/controller'
 import type { OperationRow } from '@berth/db'
-import { agentDeadline, type InstanceStatus, isRunning, tellAgent, tellAgentMissing, tellRunning, tellWorkload } from '../domain/status.ts'
+import { waitWith } from '../domain/agent-wait.ts'
+import {
+  agentDeadline,
+  type InstanceStatus,
+  isRunning,
+  sameStatus,
+  tellAgent,
+  tellAgentMissing,
+  tellRunning,
+  tellWorkload,
+} from '../domain/status.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import { allOrFirstError } from './all.ts'
 import { holderOf, nicSlot } from './bring-up.ts'
@@ -24,7 +34,8 @@ export async function goOn(ctx: InstanceContext, what: GoOn): Promise<Next> {
   const living = observed.living as Living
   const step = steps[create ? 'create' : 'start']
   const operationId = run.operations.at(-1)?.id
-  if (!isRunning(status)) {
+  const wasRunning = isRunning(status)
+  if (!wasRunning) {
     await step('boot', run.signal, () => living.vm.boot(run.signal))
     await step('port', run.signal, () => portsUp(ctx, row, run))
     tellRunning(status, Date.now())
@@ -32,7 +43,11 @@ export async function goOn(ctx: InstanceContext, what: GoOn): Promise<Next> {
     await step('running', run.signal, () => write(ctx, row, run, observed, 'instance.running'))
   }
   const leftMs = living.agents.view.agent ? 0 : patience(ctx, observed, living.agents.view.missingSinceMs)
-  if (leftMs > 0) return again(leftMs)
+  if (leftMs > 0) {
+    // What the journal told is not kept back until the agent has something to say.
+    if (wasRunning && !sameStatus(row.status, status)) await write(ctx, row, run, observed, 'instance.told')
+    return again(leftMs)
+  }
   if (operationId) await step('agent', run.signal, async () => tellGuest(status, living))
   else tellGuest(status, living)
   ctx.admission.leave(row.id)
@@ -50,7 +65,7 @@ function tellGuest(status: InstanceStatus, { agents: { view } }: Living): void {
 
 /** Milliseconds until a missing agent is told: longer after a boot than after the loss of a session. */
 function patience(ctx: InstanceContext, { status }: Observed, missingSinceMs: number): number {
-  return Math.max(agentDeadline(status, ctx.agentWaitMs), missingSinceMs + lostMs) - Date.now()
+  return Math.max(agentDeadline(status, waitWith(status.accelerator, ctx.agentWaitMs)), missingSinceMs + lostMs) - Date.now()
 }
 
 async function portsUp(ctx: InstanceContext, row: InstanceRow, { signal }: ReconcileContext): Promise<void> {

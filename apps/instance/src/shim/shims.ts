@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { deadlineExceeded, failedPrecondition, isBerthError } from '@berth/errors'
+import { deadlineExceeded, failedPrecondition, isBerthError, unavailable } from '@berth/errors'
 import { atomicWrite, isAlive, type Runner } from '@berth/host'
 import type { VmEvent, VmmProcess, VmPlace } from '../domain/machine.ts'
 import type { Shims } from '../domain/shims.ts'
@@ -34,6 +34,7 @@ export function shims({ runner, binary, hostBootId, epoch, testBootId }: Options
   const run = async (argv: string[], signal: AbortSignal): Promise<string> =>
     (await runner.run([binary, ...argv], { timeoutMs: startMs, signal, env, okCodes: [0, 1] })).stdout.trim()
 
+  /** What the shim says of its VMM; undefined when that has ended, written down or not yet. @throws Unavailable(`SHIM_UNREACHABLE`) */
   async function status(place: VmPlace, signal: AbortSignal): Promise<VmmProcess | undefined> {
     const answer = await askOnce(socketOf(place), epoch, { case: 'status', value: {} }, signal)
     if (answer?.case !== 'state' || answer.value.vmmPid === 0) return undefined
@@ -43,15 +44,18 @@ export function shims({ runner, binary, hostBootId, epoch, testBootId }: Options
 
   const find: Shims['find'] = async (place, signal) => {
     try {
-      return await status(place, signal)
+      const vmm = await status(place, signal)
+      if (vmm) return vmm
+      // Nobody is told of an end before it is in the journal, or it would pass for a VM that never was.
+      await gone(place, signal)
     } catch (error) {
       if (!isUnreachable(error)) throw error
     }
-    // No shim, but perhaps its VMM: only a start that was written down can have left one.
-    const last = (await journal(place, 1)).at(-1)
-    if (!last || last.kind === 'exited') return undefined
+    if (!(await mayLive(place))) return undefined
     const said = await run(['--adopt', launchPath(place)], signal)
-    return said.startsWith('ready') ? status(place, signal) : undefined
+    if (said.startsWith('ready')) return status(place, signal)
+    if (!(await mayLive(place))) return undefined
+    throw unavailable('SHIM_UNREACHABLE', `a VM without a shim that answers: ${said.slice(0, lastWordsBytes)}`)
   }
 
   const launch: Shims['launch'] = async (wanted, signal) => {
@@ -105,6 +109,12 @@ export function shims({ runner, binary, hostBootId, epoch, testBootId }: Options
   }
 
   return { launch, find, kill, watch, journal, console, gone }
+}
+
+/** Whether a start was written down and no end of it. */
+async function mayLive(place: VmPlace): Promise<boolean> {
+  const last = (await journal(place, 1)).at(-1)
+  return last !== undefined && last.kind !== 'exited'
 }
 
 async function journal(place: VmPlace, from: number): Promise<VmEvent[]> {

@@ -34,5 +34,8 @@ export type InstanceRow = Stored<Instance, InstanceExtra>
 export type InstanceStore = ResourceStore<Instance, InstanceExtra>
 
 export function instanceStore(db: Database): InstanceStore {
-  return resourceStore({ db, table: instances, kind: 'instance', idPrefix: 'ins', schema: InstanceSchema }) as InstanceStore
+  return resourceStore({
+    ...{ db, table: instances, kind: 'instance', idPrefix: 'ins', schema: InstanceSchema },
+    statusFilters: ['image_id'],
+  }) as InstanceStore
 }

@@ -9,6 +9,7 @@ import type { Say } from '../say.ts'
 import { type Child, keepAlive } from './child.ts'
 import { type DatabaseUrls, databaseVariable, prepareDatabase } from './database.ts'
 import { untilReady } from './ready.ts'
+import { keepServer } from './server.ts'
 
 const READY_TIMEOUT_MS = 60_000
 const SERVICE_GRACE_MS = 30_000
@@ -25,8 +26,8 @@ export async function startSystem(
 ): Promise<System> {
   await using stack = new AsyncDisposableStack()
   options.say.step('starting Postgres and NATS')
-  const databaseUrl = await postgresUrl(config, stack)
-  const natsUrl = await natsServerUrl(config, stack)
+  const databaseUrl = await postgresUrl(config, stack, options.logger)
+  const natsUrl = await natsServerUrl(config, stack, options.logger)
   options.say.step('preparing the database')
   const urls = await prepareDatabase({ url: databaseUrl, home: config.home, dataDir: config.dataDir, env: config.env })
   const env = serviceEnv(config, { ...options.env, NATS_URL: natsUrl }, urls)
@@ -45,18 +46,14 @@ export async function startSystem(
   return { adminKeyFile, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
-async function postgresUrl(config: SupervisorConfig, stack: AsyncDisposableStack): Promise<string> {
-  if (config.databaseUrl) return config.databaseUrl
-  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, home: config.home })
-  stack.defer(() => server.stop())
-  return server.url
+async function postgresUrl({ databaseUrl, dataDir, home }: SupervisorConfig, stack: AsyncDisposableStack, logger: Logger): Promise<string> {
+  if (databaseUrl) return databaseUrl
+  return stack.use(await keepServer('postgres', () => startEmbeddedPostgres({ dataDir, home }), logger)).url
 }
 
-async function natsServerUrl(config: SupervisorConfig, stack: AsyncDisposableStack): Promise<string> {
-  if (config.natsUrl) return config.natsUrl
-  const server = await startEmbeddedNats({ dataDir: config.dataDir, home: config.home })
-  stack.defer(() => server.stop())
-  return server.url
+async function natsServerUrl({ natsUrl, dataDir, home }: SupervisorConfig, stack: AsyncDisposableStack, logger: Logger): Promise<string> {
+  if (natsUrl) return natsUrl
+  return stack.use(await keepServer('nats', () => startEmbeddedNats({ dataDir, home }), logger)).url
 }
 
 function startService(config: SupervisorConfig, name: ServiceName, env: NodeJS.ProcessEnv, logger: Logger): Child {
