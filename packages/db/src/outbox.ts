@@ -20,6 +20,7 @@ export type OutboxEntry = {
 export function appendOutbox(tx: Tx, entries: OutboxEntry[]): void {
   for (const { parent, ...entry } of entries) {
     const { kind, resourceId: id, project, verb } = entry
-    addNotice(tx, { id: newId('evt'), ...entry }, { kind, id, project, verb, ...(parent === undefined ? {} : { parent }) })
+    const event = newId('evt')
+    addNotice(tx, { id: event, ...entry }, { kind, id, project, verb, event, ...(parent === undefined ? {} : { parent }) })
   }
 }

@@ -14,20 +14,26 @@ export type Broker = AsyncDisposable & {
   state(): BrokerState
   /** Resolves with the ids that the stream has stored; those that failed are not among them. */
   publish(messages: Outgoing[]): Promise<Set<string>>
+  /** Tells the other processes of the schema; whoever is not connected does not hear it. */
+  wake(text: string): void
 }
 
 export type BrokerOptions = {
   /** `nats://user:password@host:port`; undefined: no broker, polls do its work. */
   url: string | undefined
-  name: string
+  /** Of the service's schema. */
+  schema: string
   logger: Logger
-  onMessage: (message: Msg) => void
+  /** Called with what another process of the schema told. */
+  onWake: (message: Msg) => void
   /** Called at each connection, also after a loss. */
   onConnected: () => void
 }
 
 /** A connection that nobody waits for: made in the background, made again for ever, its state for all to see. */
-export function openBroker({ url, name, logger, onMessage, onConnected }: BrokerOptions): Broker {
+export function openBroker({ url, schema, logger, onWake, onConnected }: BrokerOptions): Broker {
+  // Beside the stream's subjects: what only the processes of one schema want to know goes to nobody else.
+  const wakeSubject = `berth-wake.${schema}`
   const closing = new AbortController()
   let state: BrokerState = url === undefined ? 'off' : 'connecting'
   let connection: NatsConnection | undefined
@@ -48,7 +54,8 @@ export function openBroker({ url, name, logger, onMessage, onConnected }: Broker
   async function session(address: string): Promise<void> {
     const made = await connect({
       ...serverOf(address),
-      name,
+      name: `berth-${schema}`,
+      noEcho: true,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,
       reconnectJitter: 400,
@@ -56,7 +63,7 @@ export function openBroker({ url, name, logger, onMessage, onConnected }: Broker
     })
     if (closing.signal.aborted) return made.close()
     connection = made
-    made.subscribe('berth.>', { callback: (_, message) => onMessage(message) })
+    made.subscribe(wakeSubject, { callback: (_, message) => onWake(message) })
     await arrived(made)
     for await (const status of made.status()) {
       if (status.type === 'disconnect') state = 'disconnected'
@@ -82,6 +89,9 @@ export function openBroker({ url, name, logger, onMessage, onConnected }: Broker
   return {
     state: () => state,
     publish,
+    wake(text) {
+      if (state === 'connected') connection?.publish(wakeSubject, text)
+    },
     async [Symbol.asyncDispose]() {
       closing.abort()
       await connection?.close()

@@ -39,8 +39,8 @@ export function subjectOf(row: Sequenced): string {
   return `berth.${row.project}.${row.kind}.${row.resourceId}.${row.verb}`
 }
 
-/** CloudEvents attributes (NATS protocol binding, binary mode), and who published, so that a process can tell its own. */
-export function headersOf(service: string, row: Sequenced, origin: string): Record<string, string> {
+/** CloudEvents attributes (NATS protocol binding, binary mode). */
+export function headersOf(service: string, row: Sequenced): Record<string, string> {
   return {
     'ce-specversion': '1.0',
     'ce-id': row.id,
@@ -49,7 +49,6 @@ export function headersOf(service: string, row: Sequenced, origin: string): Reco
     'ce-subject': row.resourceId,
     'ce-time': row.createTime.toISOString(),
     'content-type': 'application/json',
-    'berth-origin': origin,
   }
 }
 

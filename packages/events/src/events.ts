@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import type { Database, ResourceMessage, ResourceStore } from '@berth/db'
+import type { Change, Database, ResourceMessage, ResourceStore } from '@berth/db'
 import type { Logger } from '@berth/telemetry'
 import type { Msg } from '@nats-io/nats-core'
 import { type BrokerState, openBroker } from './broker.ts'
+import type { Sequenced } from './envelope.ts'
 import { sequence, startRelay } from './relay.ts'
 import { createWakes, switchesOfTests, type Wakes } from './wakes.ts'
 import { type Watched, type WatchRequest, watchResources } from './watch-resources.ts'
@@ -10,6 +10,7 @@ import { type Watched, type WatchRequest, watchResources } from './watch-resourc
 const relayPollMs = 2_000
 /** The commits of one piece of work come close together: they share a turn of the relay, and watches hear so much later of the first. */
 const relayAfterMs = 20
+const mostRemembered = 10_000
 
 export type EventsOptions = {
   db: Database
@@ -32,23 +33,35 @@ export type Events = AsyncDisposable & {
 export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
   const switches = switchesOfTests()
   const wakes = createWakes(switches)
-  const origin = randomUUID()
+  const own = new Set<string>()
   const broker = openBroker({
     url: switches.events ? natsUrl : undefined,
-    name: `berth-${db.service}`,
+    schema: db.service,
     logger,
-    onMessage: (message) => hear(message),
+    onWake: (message) => tell(changesIn(message)),
     onConnected: () => relay.rescue(true),
   })
-  const relay = startRelay({ db, broker, origin, logger, onSequenced: () => wakes.sequenced() })
+  const relay = startRelay({
+    db,
+    broker,
+    logger,
+    onSequenced(rows) {
+      const changes = rows.map(changeOf)
+      broker.wake(JSON.stringify(changes))
+      tell(changes)
+    },
+  })
 
-  function hear(message: Msg): void {
-    if (message.headers?.get('berth-origin') === origin) return
-    const [, project, kind, id, verb] = message.subject.split('.')
-    if (project === undefined || kind === undefined || id === undefined || verb === undefined) return
-    if (message.headers?.get('ce-source') === `/berth/${db.service}`) wakes.sequenced()
-    const parent = kind === 'operation' ? parentIn(message) : undefined
-    wakes.emit({ project, kind, id, verb, ...(parent === undefined ? {} : { parent }) })
+  /** Events that have their place, given by whichever process was first: those of our own commits were told then. */
+  function tell(changes: readonly Change[]): void {
+    wakes.sequenced()
+    for (const change of changes) if (!own.delete(change.event)) wakes.emit(change)
+  }
+
+  function remember({ event }: Change): void {
+    own.add(event)
+    // Those whose wake was lost: telling them twice does no harm.
+    if (own.size > mostRemembered) own.delete(own.values().next().value ?? '')
   }
 
   let soon: NodeJS.Timeout | undefined
@@ -61,7 +74,10 @@ export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
   const stops = [
     db.onCommit((changes) => {
       if (switches.events) soon ??= setTimeout(kickNow, relayAfterMs)
-      for (const change of changes) wakes.emit(change)
+      for (const change of changes) {
+        remember(change)
+        wakes.emit(change)
+      }
     }),
     wakes.poll(relayPollMs, () => {
       relay.kick()
@@ -85,12 +101,17 @@ export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
   }
 }
 
-/** The resource an operation works on, as its event says; what comes of a wake is read from Postgres anyway. */
-function parentIn(message: Msg): string | undefined {
+function changeOf({ id: event, project, kind, resourceId: id, verb, resource }: Sequenced): Change {
+  const parent = kind === 'operation' ? resource['resourceId'] : undefined
+  return { project, kind, id, verb, event, ...(typeof parent === 'string' ? { parent } : {}) }
+}
+
+/** What comes of a wake is read from Postgres anyway. */
+function changesIn(message: Msg): Change[] {
   try {
-    const body = message.json<{ resource?: { resourceId?: unknown } }>()
-    return typeof body.resource?.resourceId === 'string' ? body.resource.resourceId : undefined
+    const changes = message.json<unknown>()
+    return Array.isArray(changes) ? (changes as Change[]) : []
   } catch {
-    return undefined
+    return []
   }
 }

@@ -16,18 +16,18 @@ export type Relay = AsyncDisposable & {
   rescue(all: boolean): void
 }
 
-export type RelayOptions = { db: Database; broker: Broker; origin: string; logger: Logger; onSequenced: () => void }
+export type RelayOptions = { db: Database; broker: Broker; logger: Logger; onSequenced: (rows: Sequenced[]) => void }
 
 /**
  * Gives committed outbox rows their gap-free `seq` and publishes them. Every process of a schema has one; the lock on the relay row lets one
  * at a time give places, which makes them visible in order. Publishing is outside any transaction and never waited for.
  */
-export function startRelay({ db, broker, origin, logger, onSequenced }: RelayOptions): Relay {
-  const publisher = createPublisher({ db, broker, origin, logger })
+export function startRelay({ db, broker, logger, onSequenced }: RelayOptions): Relay {
+  const publisher = createPublisher({ db, broker, logger })
   const turn = singleFlight(async () => {
     await reach('relay.before')
     for (let rows = await sequence(db); rows.length > 0; rows = rows.length === batch ? await sequence(db) : []) {
-      onSequenced()
+      onSequenced(rows)
       void publisher.publish(rows)
     }
   }, logger)
@@ -65,7 +65,7 @@ async function unpublished(db: Database, all: boolean): Promise<Sequenced[]> {
 }
 
 /** Publishes, and marks what was stored at most five times a second. */
-function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onSequenced'>) {
+function createPublisher({ db, broker, logger }: Omit<RelayOptions, 'onSequenced'>) {
   const stored: string[] = []
   let timer: NodeJS.Timeout | undefined
   const open = new Set<Promise<void>>()
@@ -96,7 +96,7 @@ function createPublisher({ db, broker, origin, logger }: Omit<RelayOptions, 'onS
     const messages = rows.map((row) => ({
       subject: subjectOf(row),
       id: row.id,
-      headers: headersOf(db.service, row, origin),
+      headers: headersOf(db.service, row),
       body: bodyOf(db.service, row),
     }))
     stored.push(...(await broker.publish(messages)))

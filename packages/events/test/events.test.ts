@@ -213,6 +213,18 @@ it('wakes another process through NATS, without any poll, and its own at once', 
   expect((await follower)[0]?.row?.resourceId).toBe(id)
 })
 
+it('hears of what others have committed when it gives that its place itself, and of its own once', async () => {
+  await using own = await testDatabase()
+  const [mine, silent] = [own.open('volume'), own.open('volume')]
+  await using events = openEvents({ db: mine, natsUrl: undefined, logger })
+  const heard: string[] = []
+  events.wakes.on(({ id }) => heard.push(id))
+  await append(silent, 'vol_theirs')
+  await append(mine, 'vol_mine')
+  await until('the other is heard of', () => heard.includes('vol_theirs'))
+  expect(heard.toSorted()).toEqual(['vol_mine', 'vol_theirs'])
+})
+
 it('starts without a database and works when it comes', async () => {
   await using db = openDatabase({ url: 'postgres://x:y@127.0.0.1:1/none', schema: 'volume' })
   await using events = openEvents({ db, natsUrl: 'nats://127.0.0.1:1', logger })
