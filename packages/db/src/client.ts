@@ -9,10 +9,12 @@ export type ClientOptions = {
   prepare?: boolean
   /** Shown in pg_stat_activity. */
   name?: string
+  /** Called when a connection has been closed, or could not be made. */
+  onclose?: () => void
 }
 
 /** A postgres.js client that connects when first used. */
-export function createClient({ url, pool = 4, prepare = true, name = 'berth' }: ClientOptions): postgres.Sql {
+export function createClient({ url, pool = 4, prepare = true, name = 'berth', onclose }: ClientOptions): postgres.Sql {
   const { address, socket } = splitSocket(url)
   return postgres(address, {
     ...(socket === undefined ? {} : { host: socket }),
@@ -23,6 +25,7 @@ export function createClient({ url, pool = 4, prepare = true, name = 'berth' }: 
     // The driver's own grows to 20 s, and queries of that time hang: callers shall hear at once that the database is away.
     backoff: () => 0.1 + 0.1 * Math.random(),
     onnotice: () => {},
+    ...(onclose ? { onclose } : {}),
     connection: { application_name: name },
   })
 }

@@ -2,10 +2,9 @@ import { unavailable } from '@berth/errors'
 import { type SQL, sql } from 'drizzle-orm'
 import { pgSchema } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
-import { createClient } from './client.ts'
 import { codeOf, isConflict, translate } from './failures.ts'
 import { reach } from './points.ts'
-import { preparing } from './prepared.ts'
+import { steadyClient } from './steady-client.ts'
 import { type CommonTables, commonTables } from './tables/common.ts'
 
 export type Queries = PostgresJsDatabase
@@ -49,15 +48,15 @@ export class Database implements AsyncDisposable {
   readonly tables: CommonTables
   /** For reads; every write goes through `transaction`. */
   readonly queries: Queries
-  readonly #client: ReturnType<typeof createClient>
+  readonly #client: ReturnType<typeof steadyClient>
   readonly #listeners = new Set<(changes: Change[]) => void>()
   readonly #counts: TransactionCounts = {}
 
   constructor({ url, schema, pool, prepare }: DatabaseOptions) {
     this.service = schema
     this.tables = commonTables(pgSchema(schema))
-    this.#client = createClient({ url, pool, prepare, name: `berth-${schema}` })
-    this.queries = drizzle({ client: prepare === false ? this.#client : preparing(this.#client) })
+    this.#client = steadyClient({ url, pool, prepare, name: `berth-${schema}` })
+    this.queries = drizzle({ client: this.#client })
   }
 
   /**

@@ -12,10 +12,14 @@ const lost = new Set([
   'EAI_AGAIN',
   'EPIPE',
   'ETIMEDOUT',
+  // Ended while a transaction was idle, e.g. because this process stood still.
+  '25P03',
   '53300',
   '57P01',
   '57P02',
   '57P03',
+  // While a database is being put back in its place there is none.
+  '3D000',
 ])
 const conflicts = new Set(['40001', '40P01', '55P03'])
 
@@ -25,6 +29,11 @@ export function codeOf(error: unknown): string | undefined {
     if ('code' in at && typeof at.code === 'string') return at.code
   }
   return undefined
+}
+
+/** Whether a code says that the connection is gone, or never was. */
+export function isLoss(code: string | undefined): boolean {
+  return code !== undefined && (lost.has(code) || code.startsWith('08'))
 }
 
 /** Serialization failure, deadlock or lock timeout: the same transaction may succeed when run again. */
@@ -49,7 +58,7 @@ export function translate(error: unknown): unknown {
 }
 
 function known(code: string, cause: unknown): BerthError | undefined {
-  if (lost.has(code) || code.startsWith('08')) return unavailable('DATABASE_UNAVAILABLE', 'the database cannot be reached', { cause })
+  if (isLoss(code)) return unavailable('DATABASE_UNAVAILABLE', 'the database cannot be reached', { cause })
   if (conflicts.has(code)) return aborted('CONFLICT', 'others changed the same rows at the same time', { cause })
   if (code === '25006') return unavailable('DATABASE_READ_ONLY', 'the database takes no writes at present', { cause })
   if (code === '57014') return unavailable('DATABASE_SLOW', 'the database did not answer within its time limit', { cause })
