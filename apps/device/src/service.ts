@@ -88,6 +88,7 @@ export async function startService(
   holds = true
   showTransactions(metrics, db)
   const lost = new Promise<void>((resolve) => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
+  stack.defer(() => probes.stopping())
   const running = stack.move()
   return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

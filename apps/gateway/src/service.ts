@@ -95,6 +95,7 @@ export async function startService(config: GatewayConfig, options: { logger?: Lo
   })
   listening = true
   logger.info({ port: edge.port }, 'listening')
+  stack.defer(() => probes.stopping())
   const running = stack.move()
   return { port: edge.port, healthPort: probes.port, db, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

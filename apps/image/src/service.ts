@@ -100,6 +100,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
     }),
   )
   holds = true
+  stack.defer(() => health.stopping())
   const owned = stack.move()
   return { port: server.port, healthPort: health.port, db, overtaken: lease.signal, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

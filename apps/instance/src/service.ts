@@ -142,6 +142,7 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   logger.info({ port: server.port, hypervisor: hypervisor.name }, 'listening')
   const running = stack.move()
   return {
+  stack.defer(() => health.stopping())
     ...{ port: server.port, healthPort: health.port, db, hypervisor, overtaken: lease.signal },
     async [Symbol.asyncDispose]() {
       stop.abort()

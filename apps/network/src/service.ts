@@ -81,6 +81,7 @@ export async function startService(
   stack.use(startLoops(context))
   logger.info({ port: server.port, names: context.names.short }, 'listening')
   const lost = new Promise<void>((resolve) => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
+  stack.defer(() => probes.stopping())
   const running = stack.move()
   return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -116,6 +116,7 @@ export async function startService(
   const running = stack.move()
   return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+  stack.defer(() => probes.stopping())
 
 async function answers(db: Database): Promise<boolean> {
   return db.ping().then(

@@ -49,4 +49,19 @@ describe('errors', () => {
     expect([0, 2, 17, 99].map(codeOfNumber)).toEqual(['INTERNAL', 'INTERNAL', 'INTERNAL', 'INTERNAL'])
     expect(codeOfNumber(5)).toBe('NOT_FOUND')
   })
+
+  it.each([
+    ['ENOSPC', 'RESOURCE_EXHAUSTED', 'DISK_FULL'],
+    ['EDQUOT', 'RESOURCE_EXHAUSTED', 'DISK_FULL'],
+    ['EMFILE', 'UNAVAILABLE', 'HOST_EXHAUSTED'],
+    ['EAGAIN', 'UNAVAILABLE', 'HOST_EXHAUSTED'],
+  ])('says of %s that the machine has run out, without the path', (code, wanted, reason) => {
+    const thrown = Object.assign(new Error(`${code}: open '/secret/path'`), { code, syscall: 'open' })
+    expect(toStatus(thrown)).toMatchObject({ code: errorCodes[wanted as keyof typeof errorCodes], reason })
+    expect(toStatus(thrown).message).not.toContain('secret')
+  })
+
+  it('hides every other error of the system', () => {
+    expect(toStatus(Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'read' })).reason).toBe('INTERNAL')
+  })
 })

@@ -1,4 +1,5 @@
 export { BerthError, type ErrorOptions, errorDomain, isBerthError, type Violation } from './berth-error.ts'
 export { codeOfNumber, type ErrorCode, errorCodes, isRetryableCode } from './codes.ts'
+export { machineError, machineReason } from './machine.ts'
 export * from './makers.ts'
 export { type ErrorStatus, fromStatus, toStatus } from './status.ts'

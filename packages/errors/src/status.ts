@@ -1,5 +1,6 @@
 import { BerthError, isBerthError, type Violation } from './berth-error.ts'
 import { codeOfNumber, errorCodes } from './codes.ts'
+import { machineError } from './machine.ts'
 
 /** An error as plain JSON, for rows and journals; `code` is the gRPC number. */
 export type ErrorStatus = {
@@ -11,8 +12,9 @@ export type ErrorStatus = {
   retryAfterMs?: number
 }
 
-/** Makes plain JSON of an error. What is not a BerthError becomes INTERNAL without its text: it may hold SQL or a path. */
-export function toStatus(error: unknown): ErrorStatus {
+/** Makes plain JSON of an error. What is neither a BerthError nor an exhausted machine's becomes INTERNAL without its text: it may hold SQL or a path. */
+export function toStatus(thrown: unknown): ErrorStatus {
+  const error = machineError(thrown) ?? thrown
   if (!isBerthError(error))
     return { code: errorCodes.INTERNAL, message: 'internal error', reason: 'INTERNAL', metadata: {}, violations: [] }
   return {

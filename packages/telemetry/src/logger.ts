@@ -4,6 +4,8 @@ import { redactText, secretKeys } from './redact.ts'
 export type Logger = PinoLogger
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 
+const waitingBytes = 1024 * 1024
+
 export type LoggerOptions = {
   /** Who writes, e.g. `image`. */
   name: string
@@ -31,8 +33,15 @@ export function createLogger({ name, level = 'info', stream }: LoggerOptions): L
         },
       },
     },
-    stream ?? destination({ dest: 2, sync: true }),
+    stream ?? standardError(),
   )
+}
+
+/** Lines that cannot be written, on a full disk, wait up to a bound and are then lost: nobody's service ends for its log. */
+function standardError(): DestinationStream {
+  const stream = destination({ dest: 2, sync: true, maxLength: waitingBytes })
+  stream.on('error', () => undefined)
+  return stream
 }
 
 function redactedError(error: unknown): unknown {

@@ -12,7 +12,11 @@ export type HealthOptions = {
   metrics: Metrics
 }
 
-export type HealthServer = AsyncDisposable & { port: number }
+export type HealthServer = AsyncDisposable & {
+  port: number
+  /** From now on `/readyz` says no: the first thing a service does that is to end. */
+  stopping(): void
+}
 
 const readyLimitMs = 2000
 
@@ -21,13 +25,14 @@ const readyLimitMs = 2000
  * `/metrics` (Prometheus's text), without a credential: bind it where only operators come.
  */
 export async function serveHealth({ host, port, ready, metrics }: HealthOptions): Promise<HealthServer> {
+  let ending = false
   const server = createServer((request, response) => {
     response.setHeader('cache-control', 'no-store')
     const path = request.url?.split('?')[0]
     if (request.method !== 'GET' && request.method !== 'HEAD') send(response, 405, 'text/plain', 'only GET\n')
     else if (path === '/healthz') send(response, 200, 'text/plain', 'ok\n')
     else if (path === '/metrics') send(response, 200, 'text/plain; version=0.0.4', metrics.render())
-    else if (path === '/readyz') void answerReady(response, ready)
+    else if (path === '/readyz') void answerReady(response, async () => (ending ? { serving: false } : ready()))
     else send(response, 404, 'text/plain', 'not found\n')
   })
   server.headersTimeout = 5000
@@ -36,6 +41,9 @@ export async function serveHealth({ host, port, ready, metrics }: HealthOptions)
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
+    stopping() {
+      ending = true
+    },
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
       server.close()

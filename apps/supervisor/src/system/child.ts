@@ -8,8 +8,8 @@ import type { Logger } from '@berth/telemetry'
 const LOG_LIMIT_BYTES = 16 * 1024 * 1024
 const FIRST_BACKOFF_MS = 200
 const LONGEST_BACKOFF_MS = 10_000
-/** A process that lived so many times as long as the last pause was well: what ended it is not what it does at its start. */
-const WELL = 5
+/** A process that lived so long, and at least as long as the last pause, was well: what ended it is not what it does at its start. */
+const WELL_MS = 5_000
 
 /** A process to keep alive. */
 export interface ChildSpec {
@@ -37,17 +37,25 @@ export function keepAlive(spec: ChildSpec): Child {
   const loop = run()
 
   async function run(): Promise<void> {
+    // Tests kill a process many times in a row, and have no time to wait.
+    const longestMs = Number(spec.env['BERTH_TEST_LONGEST_RESTART']) || LONGEST_BACKOFF_MS
     let backoffMs = FIRST_BACKOFF_MS
     while (!stopping.signal.aborted) {
       const startedAt = Date.now()
-      child = start(spec)
-      const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
+      let [code, signal]: [number | null, string | null] = [null, null]
+      try {
+        child = start(spec)
+        ;[code, signal] = (await once(child, 'exit')) as [number | null, string | null]
+      } catch (error) {
+        // No room for its log, no descriptor, no process left: the next try may find them.
+        spec.logger.error({ process: spec.name, err: error }, 'process could not be started')
+      }
       child = undefined
       if (stopping.signal.aborted) return
-      if (Date.now() - startedAt > WELL * backoffMs) backoffMs = FIRST_BACKOFF_MS
+      if (Date.now() - startedAt > Math.max(WELL_MS, backoffMs)) backoffMs = FIRST_BACKOFF_MS
       spec.logger.warn({ process: spec.name, code, signal, backoffMs }, 'process ended, starting it again')
       await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined)
-      backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2)
+      backoffMs = Math.min(longestMs, backoffMs * 2)
     }
   }
 

@@ -1,4 +1,4 @@
-import { open, rename } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 
 /**
@@ -25,11 +25,15 @@ export async function durableRename(from: string, to: string): Promise<void> {
  */
 export async function atomicWrite(file: string, data: string | Uint8Array, { mode = 0o600 }: { mode?: number } = {}): Promise<void> {
   const temporary = `${file}.tmp`
-  {
+  try {
     await using handle = await open(temporary, 'w', mode)
     await handle.chmod(mode)
     await handle.writeFile(data)
     await handle.sync()
+  } catch (error) {
+    // On a full disk the half of a file would keep the little room there is.
+    await rm(temporary, { force: true })
+    throw error
   }
   await rename(temporary, file)
   await fsyncPath(path.dirname(file))

@@ -1,4 +1,4 @@
-import { BerthError, type ErrorCode } from '@berth/errors'
+import { BerthError, type ErrorCode, machineReason } from '@berth/errors'
 
 /** How a command failed: its own exit code, a signal, a limit of ours, or it never ran. */
 export type Failure = 'exit' | 'signal' | 'timeout' | 'aborted' | 'output' | 'not-started' | 'helper-lost'
@@ -36,7 +36,7 @@ export class CommandFailed extends BerthError {
   readonly stderr: string
 
   constructor(facts: FailedFacts) {
-    const [code, reason] = codes[facts.failure]
+    const [code, reason] = codeAndReason(facts)
     const command = facts.argv[0]?.split('/').at(-1) ?? ''
     super(code, reason, `command ${command}: ${describe(facts)}`, { metadata: { command } })
     this.argv = facts.argv
@@ -46,6 +46,14 @@ export class CommandFailed extends BerthError {
     this.stdout = facts.stdout
     this.stderr = facts.stderr
   }
+}
+
+/** A command that the kernel ended for want of memory has not failed for what it was asked. */
+function codeAndReason({ failure, signal, stderr }: FailedFacts): [ErrorCode, string] {
+  if (failure === 'signal' && signal === 'SIGKILL') return ['UNAVAILABLE', 'COMMAND_KILLED']
+  const machine = failure === 'exit' ? machineReason(stderr) : undefined
+  if (machine === undefined) return codes[failure]
+  return [machine === 'DISK_FULL' ? 'RESOURCE_EXHAUSTED' : 'UNAVAILABLE', machine]
 }
 
 function describe({ failure, code, signal }: FailedFacts): string {

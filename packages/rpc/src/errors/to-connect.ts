@@ -1,16 +1,17 @@
-import { type ErrorCode, errorCodes, errorDomain, isBerthError } from '@berth/errors'
+import { type ErrorCode, errorCodes, errorDomain, isBerthError, machineError } from '@berth/errors'
 import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from '@berth/proto/google/rpc/error_details_pb.ts'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 
 /**
  * The error as it goes over the wire: a `google.rpc.Status` with exactly one ErrorInfo, BadRequest when fields are at fault,
- * RetryInfo when it says when to come back, and RequestInfo. What is neither a BerthError nor a ConnectError becomes INTERNAL
- * without its text.
+ * RetryInfo when it says when to come back, and RequestInfo. What is neither a BerthError nor a ConnectError nor
+ * an exhausted machine's becomes INTERNAL without its text.
  *
  * @param requestId goes into RequestInfo; empty leaves it out
  */
-export function toConnectError(error: unknown, requestId: string): ConnectError {
+export function toConnectError(thrown: unknown, requestId: string): ConnectError {
+  const error = machineError(thrown) ?? thrown
   if (isBerthError(error)) {
     const connect = new ConnectError(error.message, errorCodes[error.code] as Code, undefined, undefined, error)
     connect.details.push({ desc: ErrorInfoSchema, value: info(error.reason, error.metadata) })
