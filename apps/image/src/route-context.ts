@@ -2,12 +2,13 @@ import type { Lease } from '@berth/controller'
 import type { Database, ResourceMessage, ResourceStore } from '@berth/db'
 import { notFound } from '@berth/errors'
 import type { Events } from '@berth/events'
+import { keyedLock } from '@berth/host'
 import type { Digest } from './domain/digest.ts'
 import type { Library } from './domain/ports.ts'
 import { takeInventory } from './host/inventory.ts'
 import type { KernelFiles } from './host/kernel-files.ts'
 import type { Paths } from './host/paths.ts'
-import type { PageRequest, RouteContext } from './routes/context.ts'
+import type { Owner, PageRequest, RouteContext } from './routes/context.ts'
 import { imageHolds } from './store/ensure.ts'
 import { expectedOn } from './store/expected.ts'
 import { holdsHere } from './store/holds.ts'
@@ -33,6 +34,9 @@ export interface Parts {
 export function routeContext(parts: Parts): RouteContext {
   const { db, lease, events, images, kernels, library, paths, wake } = parts
   const holds = imageHolds(images, lease.hostId)
+  // An owner that gives up releases while its ensure may still be writing: the release comes after it, and no ensure after that.
+  const lock = keyedLock()
+  const inTurn = <T>({ kind, id, slot }: Owner, signal: AbortSignal, work: () => Promise<T>) => lock(`${kind}/${id}/${slot}`, signal, work)
   const verbs = imageVerbs(images, lease.hostId)
   return {
     hostId: lease.hostId,
@@ -48,11 +52,11 @@ export function routeContext(parts: Parts): RouteContext {
         return accepted
       },
       delete: verbs.delete,
-      release: holds.release,
+      release: (owner, signal) => inTurn(owner, signal, () => holds.release(owner)),
     },
     ensure: {
-      ensure: async (input) => {
-        const ensured = await holds.ensure(input)
+      ensure: async (input, signal) => {
+        const ensured = await inTurn(input.owner, signal, () => holds.ensure(input))
         return { ...ensured, imageId: ensured.image.id }
       },
       hasRoot: async (digest) => (await library.findRoot(digest as Digest)) !== undefined,

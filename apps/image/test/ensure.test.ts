@@ -56,6 +56,22 @@ describe('ensuring an image', () => {
     expect(existsSync(world.file('roots', `${digest.slice(7)}.erofs`))).toBe(false)
   })
 
+  it('leaves no hold when the owner gives up in the midst of it and releases', async () => {
+    const { reference } = await world.push('e/given-up', '1', busybox({ path: 'given-up' }))
+    await ensured(ownerOf(), reference)
+    for (let round = 0; round < 60; round += 1) {
+      const owner = ownerOf()
+      const givingUp = new AbortController()
+      const request = { owner, project: 'default', actor: 'key_test', reference }
+      const ensuring = world.clients.host.ensureImage(request, { signal: givingUp.signal }).catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, round / 10))
+      givingUp.abort()
+      await ensuring
+      await world.clients.host.releaseImage({ owner })
+      expect((await world.holdings()).filter(({ ownerId }) => ownerId === owner.id)).toEqual([])
+    }
+  })
+
   it('takes an image by name or id, and needs no registry for what is ready', async () => {
     const { reference } = await world.push('e/offline', '1', busybox({ path: 'offline' }))
     const first = await ensured(ownerOf(), reference)

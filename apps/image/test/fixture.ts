@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
+import { AuditService, type Holding } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { ImageHostService } from '@berth/proto/berth/image/host/v1/image_host_pb.ts'
 import { ImageService, KernelService } from '@berth/proto/berth/image/v1/image_pb.ts'
 import { type Operation, OperationService, OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
@@ -29,6 +29,8 @@ export interface World extends AsyncDisposable {
   ended(operation: Operation | undefined): Promise<Operation>
   push(name: string, tag: string, source: Parameters<typeof buildImage>[0]): Promise<{ reference: string; digest: string }>
   audit(): Promise<string[]>
+  /** What is held for owners on this host. */
+  holdings(): Promise<Holding[]>
   file(...parts: string[]): string
 }
 
@@ -98,6 +100,7 @@ export async function startWorld(change: Partial<Config> = {}, beside?: World): 
       await pushImage({ registryUrl: registry.url, name, tag }, image)
       return { reference: `${registry.host}/${name}:${tag}`, digest: image.digest }
     },
+    holdings: async () => (await clients.audit.auditHost({})).holdings,
     async audit() {
       const { findings, compared } = await clients.audit.auditHost({})
       if (compared.file === undefined) throw new Error('the audit looked at nothing')

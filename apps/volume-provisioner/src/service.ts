@@ -3,7 +3,7 @@ import { formatHostPort } from '@berth/config'
 import { armFailpoints, controller, createOperations, holdHost, operationService, startRetention } from '@berth/controller'
 import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { eventService, openEvents } from '@berth/events'
-import { createRunner } from '@berth/host'
+import { createRunner, keyedLock } from '@berth/host'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { EventService } from '@berth/proto/berth/event/v1/event_pb.ts'
 import { OperationService } from '@berth/proto/berth/operation/v1/operation_pb.ts'
@@ -12,6 +12,7 @@ import { VolumeService } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import { callerOf, serve, service, verifier } from '@berth/rpc'
 import { createLogger, createMetrics, type Logger, serveHealth } from '@berth/telemetry'
 import type { VolumeConfig } from './config.ts'
+import type { Owner } from './domain/access.ts'
 import type { ClaimedDisk } from './domain/ports.ts'
 import { directoryPool } from './host/directory-pool.ts'
 import { recorderPool } from './host/recorder-pool.ts'
@@ -77,8 +78,10 @@ export async function startService(
     volume: keeping('volume', volumeStore(db), 4),
     scratch: keeping('scratch', scratchStore(db) as unknown as DiskStore, 4),
   }
+  const turns = keyedLock()
   const ensure = {
     claims: claims({ db, lease, pool }),
+    inTurn: <T>({ kind, id, slot }: Owner, until: AbortSignal, write: () => Promise<T>) => turns(`${kind}/${id}/${slot}`, until, write),
     backend,
     ensureStep,
     releaseStep,

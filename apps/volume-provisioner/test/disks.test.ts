@@ -54,6 +54,20 @@ describe('scratch disks', () => {
     expect(new Set(answers.map((answer) => answer.volume?.id))).toEqual(new Set([volume?.id]))
   })
 
+  it('are gone when the owner gives up in the midst of it and releases', async () => {
+    for (let round = 0; round < 40; round += 1) {
+      const owner = ownerOf(1000 + round)
+      const givingUp = new AbortController()
+      const request = { ...claim(1000 + round), source: { case: 'scratch' as const, value: { sizeBytes: BigInt(gibibyte) } } }
+      const ensuring = api.host.ensureVolume(request, { signal: givingUp.signal }).catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, round / 8))
+      givingUp.abort()
+      await ensuring
+      await api.host.releaseVolume({ owner })
+      expect((await api.audit.auditHost({})).holdings.filter(({ ownerId }) => ownerId === owner.id)).toEqual([])
+    }
+  })
+
   it('come out as one when asked for many times at once', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => scratch(3)))
     expect(new Set(answers.map(({ volume }) => volume?.id)).size).toBe(1)

@@ -7,7 +7,7 @@ export interface Held {
 
 export interface EnsurePorts<Input, Result extends Held> {
   /** Makes the hold, or reads it. @throws why the owner does not get the image, once that is known */
-  ensure(input: Input): Promise<Result>
+  ensure(input: Input, signal: AbortSignal): Promise<Result>
   /** Whether the root of this digest is on the host. */
   hasRoot(digest: string): Promise<boolean>
   /** Notes that it is not, so that it is made again. */
@@ -35,7 +35,7 @@ export async function ensureImage<Input, Result extends Held>(
 ): Promise<Result> {
   const end = ports.nowMs() + ENSURE_WAIT_MS
   for (let look = 0; ; look++) {
-    const held = await ports.ensure(input)
+    const held = await ports.ensure(input, signal)
     if (held.ready && (await ports.hasRoot(held.digest))) return held
     if (held.ready) await ports.lost(held.imageId)
     if (look === 0 || held.ready) ports.wake(held.imageId)

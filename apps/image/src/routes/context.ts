@@ -69,7 +69,7 @@ export interface RouteContext {
       caller: Pick<Caller, 'actor' | 'project'>,
       request: DeleteImageRequest,
     ): Promise<{ image: Image | undefined; operation: Operation | undefined }>
-    release(owner: Owner): Promise<void>
+    release(owner: Owner, signal: AbortSignal): Promise<void>
   }
   ensure: EnsurePorts<EnsureInput, Ensured>
   rootPath(digest: string): string

@@ -20,8 +20,8 @@ export function hostRoutes(ctx: RouteContext): ServiceImpl<typeof ImageHostServi
       return { image, ready, root: grant(ctx.rootPath(digest)) }
     },
 
-    async releaseImage(request) {
-      await ctx.images.release(ownerOf(request))
+    async releaseImage(request, context) {
+      await ctx.images.release(ownerOf(request), context.signal)
       return {}
     },
 

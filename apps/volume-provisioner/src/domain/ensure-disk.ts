@@ -6,6 +6,11 @@ import { checkSize } from './size.ts'
 
 export type EnsureContext = {
   claims: Claims
+  /**
+   * Lets one at a time write what an owner has, in the order of coming: an owner that gives up releases while its ensure may still be writing, and the
+   * release must come after it.
+   */
+  inTurn<T>(owner: Owner, signal: AbortSignal, write: () => Promise<T>): Promise<T>
   backend: StorageBackend
   /** Runs the owner's own reconcile of a disk and waits for it. */
   reconcileNow(disk: ClaimedDisk, signal: AbortSignal): Promise<void>
@@ -27,9 +32,9 @@ export type Ensured = { volume: Volume; path: string; readOnly: boolean }
  */
 export async function ensureDisk(ctx: EnsureContext, claim: Claim, source: Source, signal: AbortSignal): Promise<Ensured> {
   if (source.case === 'scratch') checkSize(source.sizeBytes, 'scratch.size_bytes')
-  const disk = await ctx.ensureStep('allocate', signal, () =>
-    source.case === 'scratch' ? ctx.claims.scratch(claim, source.sizeBytes) : ctx.claims.volume(claim, source.reference),
-  )
+  const claimed = () =>
+    source.case === 'scratch' ? ctx.claims.scratch(claim, source.sizeBytes) : ctx.claims.volume(claim, source.reference)
+  const disk = await ctx.ensureStep('allocate', signal, () => ctx.inTurn(claim.owner, signal, claimed))
   await ctx.reconcileNow(disk, signal)
   const volume = await ctx.claims.state(disk)
   return { volume: usable(volume, claim.owner), path: ctx.backend.pathOf(disk.id), readOnly: claim.readOnly }
@@ -46,7 +51,7 @@ function usable(volume: Volume | undefined, { kind, id, slot }: Owner): Volume {
 
 /** Takes a disk back from its owner; with `remove`, its scratch disk goes too. Nothing when it has none. */
 export async function releaseDisk(ctx: EnsureContext, owner: Owner, options: { remove: boolean }, signal: AbortSignal): Promise<void> {
-  const disk = await ctx.releaseStep('mark', signal, () => ctx.claims.release(owner, options))
+  const disk = await ctx.releaseStep('mark', signal, () => ctx.inTurn(owner, signal, () => ctx.claims.release(owner, options)))
   if (!disk) return
   ctx.interrupt(disk, aborted('VOLUME_RELEASED', 'the disk was released meanwhile'))
   await ctx.reconcileNow(disk, signal)

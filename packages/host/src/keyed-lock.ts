@@ -1,7 +1,10 @@
+export type KeyedLock = <T>(key: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>
+
 /**
- * Makes a lock with names: work under the same name runs one after the other, in the order of asking. Waiting ends with the signal.
+ * Makes a lock with names: work under the same name runs one after the other, in the order of asking. Waiting ends with the signal, and nothing
+ * begins after it.
  */
-export function keyedLock(): <T>(key: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
+export function keyedLock(): KeyedLock {
   const tails = new Map<string, Promise<void>>()
   return async (key, signal, work) => {
     const before = tails.get(key) ?? Promise.resolve()
@@ -10,6 +13,7 @@ export function keyedLock(): <T>(key: string, signal: AbortSignal, work: () => P
     tails.set(key, tail)
     try {
       await abortable(before, signal)
+      signal.throwIfAborted()
       return await work()
     } finally {
       finish()
