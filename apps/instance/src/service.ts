@@ -20,6 +20,7 @@ import type { InstanceContext } from './loops/context.ts'
 import { guestsOf } from './loops/guests.ts'
 import { livingVms } from './loops/living.ts'
 import { reconcileInstance } from './loops/reconcile.ts'
+import { strangersOf } from './loops/strangers.ts'
 import { images } from './peers/images.ts'
 import { networks } from './peers/networks.ts'
 import { replicas } from './peers/replicas.ts'
@@ -92,6 +93,7 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   const slots = config.bootSlots ?? availableParallelism()
   const context: InstanceContext = {
     ...{ store, operations, hypervisor, peers, living, files: instanceFiles(folders.dataDir), folders },
+    strangers: strangersOf({ hypervisor, store }),
     admission: admission({ slots, operations, enqueue: wake }),
     hostBootId: bootId(),
     agentWaitMs: config.agentWaitMs,
@@ -140,9 +142,9 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
   stack.use(server)
   held = true
   logger.info({ port: server.port, hypervisor: hypervisor.name }, 'listening')
+  stack.defer(() => health.stopping())
   const running = stack.move()
   return {
-  stack.defer(() => health.stopping())
     ...{ port: server.port, healthPort: health.port, db, hypervisor, overtaken: lease.signal },
     async [Symbol.asyncDispose]() {
       stop.abort()

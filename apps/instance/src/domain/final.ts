@@ -5,6 +5,8 @@ const patienceMs = 60_000
 /** Ours, or a neighbour's that restarts; what a registry or a user's choice causes comes with other reasons and is final at once. */
 const passing = new Set([
   'DATABASE_UNAVAILABLE',
+  'DATABASE_READ_ONLY',
+  'DATABASE_SLOW',
   'CONFLICT',
   'UNAVAILABLE',
   'SHUTTING_DOWN',

@@ -38,6 +38,7 @@ type Parts = { image: ReadyImage; kernel: KernelAnswer; scratchPath: string; dis
  */
 export async function bringUp(ctx: InstanceContext, what: BringUp): Promise<Living | PendingImage> {
   const { row, observed, run } = what
+  if (!observed.living) await ctx.strangers.refuse()
   const parts = await gather(ctx, what)
   if ('operationId' in parts) return parts
   stage(ctx, what, 'BOOT')

@@ -4,6 +4,7 @@ import type { Folders } from '../domain/place.ts'
 import type { Hypervisor, InstanceFiles } from '../domain/ports.ts'
 import type { InstanceStore } from '../store/tables.ts'
 import type { LivingVms } from './living.ts'
+import type { Strangers } from './strangers.ts'
 
 /** What the loops work with. */
 export type InstanceContext = {
@@ -12,6 +13,7 @@ export type InstanceContext = {
   hypervisor: Hypervisor
   peers: Peers
   living: LivingVms
+  strangers: Strangers
   files: InstanceFiles
   folders: Folders
   admission: Admission
