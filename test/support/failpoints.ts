@@ -11,6 +11,10 @@ export interface Failpoints {
   /** Names of all services, as they registered themselves. */
   names(): string[]
   arm(name: string, action: FailpointAction): void
+  /** Arms several points, each for its first hit only. */
+  armOnce(action: FailpointAction, ...names: readonly string[]): void
+  /** Arms what the lines say, `name=action` with an optional ` *N`. */
+  armLines(...lines: readonly string[]): void
   /** Whether the point has acted since it was armed. */
   hit(name: string): boolean
   clear(): void
@@ -28,6 +32,13 @@ export function failpointsIn(folder: string): Failpoints {
     arm(name, action) {
       rmSync(`${file}.hits`, { force: true })
       writeFileSync(file, `${name}=${action}\n`)
+    },
+    armOnce(action, ...names) {
+      this.armLines(...names.map((name) => `${name}=${action} *1`))
+    },
+    armLines(...lines) {
+      rmSync(`${file}.hits`, { force: true })
+      writeFileSync(file, `${lines.join('\n')}\n`)
     },
     hit: (name) => existsSync(`${file}.hits`) && readFileSync(`${file}.hits`, 'utf8').split('\n').includes(name),
     clear: () => rmSync(file, { force: true }),

@@ -15,6 +15,8 @@ export interface SystemOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Run the bundles that `npm start` runs instead of those for tests, which know failpoints. Default false. */
   readonly bundled?: boolean
+  /** Makes the empty data folder what the test needs; what it answers with undoes that when all has ended. */
+  readonly prepare?: (dataDir: string) => () => void
 }
 
 export interface CliResult {
@@ -27,6 +29,8 @@ export interface CliResult {
 export interface TestSystem extends AsyncDisposable {
   readonly dataDir: string
   readonly runDir: string
+  /** Folder of the bundles it runs, one a process. */
+  readonly build: string
   readonly port: number
   readonly adminKey: string
   readonly api: Api
@@ -53,6 +57,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
   const [dataDir, runDir] = [path.join(root, 'data'), path.join(root, 'run')]
   mkdirSync(dataDir)
   allowPassing(root)
+  const undoPreparing = options.prepare?.(dataDir)
   const port = 7000 + (options.portOffset ?? 0)
   const env: NodeJS.ProcessEnv = {
     ...inherited(),
@@ -70,6 +75,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
   const system: TestSystem = {
     dataDir,
     runDir,
+    build,
     port,
     env,
     get adminKey() {
@@ -109,6 +115,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
         if (code !== 0) throw new Error(`berth down --all failed: ${stderr}`)
       } finally {
         await this.stop()
+        undoPreparing?.()
         rmSync(root, { recursive: true, force: true })
         if (!options.bundled) rmSync(build, { recursive: true, force: true })
       }
@@ -118,6 +125,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     await system.start()
   } catch (error) {
     await system.stop()
+    undoPreparing?.()
     if (!options.bundled) rmSync(build, { recursive: true, force: true })
     throw error
   }

@@ -69,6 +69,27 @@ fn a_command_of_an_overtaken_service_is_refused() {
 }
 
 #[test]
+fn a_command_that_was_queued_when_its_service_died_changes_nothing() {
+    let vm = Vm::new("queued", "exec sleep 1000");
+    vm.start();
+    let before = vm.state();
+    support::kill(before.shim_pid, libc::SIGSTOP);
+    let mut service = vm.connect();
+    service.ask(7, Command::Signal(ShimSignal { signal: libc::SIGKILL }));
+    drop(service);
+    let mut successor = vm.connect();
+    successor.ask(8, Command::Status(ShimStatus {}));
+    support::kill(before.shim_pid, libc::SIGCONT);
+    let Some(Answer::State(after)) = successor.next().answer else { panic!("no state") };
+    assert_eq!((after.vmm_pid, after.vmm_start_ticks), (before.vmm_pid, before.vmm_start_ticks));
+    assert!(lives(before.vmm_pid));
+    vm.call(8, Command::Signal(ShimSignal { signal: libc::SIGKILL }));
+    let Event::Exited(exited) = vm.wait_for_exit() else { unreachable!() };
+    assert!(exited.known);
+    vm.wait_until_gone();
+}
+
+#[test]
 fn a_killed_shim_leaves_its_vmm_running_and_the_next_one_adopts_it() {
     let vm = Vm::new("adopt", "exec sleep 1000");
     vm.start();

@@ -5,10 +5,10 @@ import type { Resolved } from '../domain/ports.ts'
 import { parseReference } from '../domain/reference.ts'
 import { cancelledByRequest, PARTS, type Work } from './work.ts'
 
-const step = defineSteps('image.pull', ['resolve', 'download', 'convert', 'publish'])
+const step = defineSteps('image.pull', ['resolve', 'record', 'download', 'convert', 'publish'])
 
 /**
- * Pulls an image: resolve → download → convert → publish → record. Every step finds what an earlier try left, by digest.
+ * Pulls an image: resolve → record → download → convert → publish → record. Every step finds what an earlier try left, by digest.
  * A copy that is ready already is only asked whether its reference still leads to the same digest.
  */
 export async function pullImage(work: Work): Promise<void> {
@@ -22,19 +22,17 @@ export async function pullImage(work: Work): Promise<void> {
   const known = copy.state === 'PENDING' && isDigest(row.status.digest) ? row.status.digest : undefined
 
   tell('RESOLVE', 0, 0, '')
-  const resolved = await step('resolve', signal, async () => {
-    const found = await library.resolve(reference, known, signal)
-    const same: Resolved = known === undefined ? found : { ...found, indexDigest: indexDigestOf(work, found) }
-    if (copy.state === 'READY' && copy.digest === same.digest) return same
-    await library.exclusively(PARTS, signal, () =>
+  const found = await step('resolve', signal, () => library.resolve(reference, known, signal))
+  const resolved: Resolved = known === undefined ? found : { ...found, indexDigest: indexDigestOf(work, found) }
+  if (copy.state === 'READY' && copy.digest === resolved.digest) return finishUnchanged(work)
+  await step('record', signal, () =>
+    library.exclusively(PARTS, signal, () =>
       db.transaction('image.resolved', async (tx) => {
         for (const { id } of pulls) await operations.begin(tx, id)
-        await outcomes.recordResolved(tx, lease, row, same)
+        await outcomes.recordResolved(tx, lease, row, resolved)
       }),
-    )
-    return same
-  })
-  if (copy.state === 'READY' && copy.digest === resolved.digest) return finishUnchanged(work)
+    ),
+  )
 
   const configuration: Configuration = await step('download', signal, () =>
     library.download(reference, resolved, (done, total) => tell('PULL', done, total, 'bytes'), signal),

@@ -24,7 +24,7 @@ export async function ensurePort(ctx: NetworkContext, wish: PortWish, signal: Ab
 }
 
 async function recorded(ctx: NetworkContext, place: NetworkHostRow, wish: PortWish, signal: AbortSignal): Promise<PortRow> {
-  const { stores, names, random } = ctx
+  const { stores, lease, names, random } = ctx
   const found = await findPort(stores, wish.owner)
   if (found && (found.deleteTime !== null || found.extra.networkId !== place.networkId)) {
     await finishRelease(ctx, found, signal)
@@ -33,9 +33,9 @@ async function recorded(ctx: NetworkContext, place: NetworkHostRow, wish: PortWi
     if (found.extra.uid === uid && found.extra.hostname === hostname) return found
     // A tap keeps its owner for life.
     if (found.extra.uid !== uid) await ctx.host.removeTap(portConfigOf(found, place.bridge), signal)
-    return (await changePort(stores, found.id, wish.actor, { uid, hostname })) ?? found
+    return (await changePort(stores, lease, found.id, wish.actor, { uid, hostname })) ?? found
   }
-  return ensureStep('record', signal, () => insertPort(stores, place, wish, names, random))
+  return ensureStep('record', signal, () => insertPort(stores, lease, place, wish, names, random))
 }
 
 /**

@@ -13,7 +13,7 @@ export async function releasePort(ctx: NetworkContext, owner: Owner, signal: Abo
   await ctx.gate.shared(keyOf(owner), signal, async (until) => {
     const row = await findPort(ctx.stores, owner)
     if (!row || row.host !== ctx.names.host) return
-    if (row.deleteTime === null) await releaseStep('mark', until, () => markPort(ctx.stores, row.id, 'berth-network'))
+    if (row.deleteTime === null) await releaseStep('mark', until, () => markPort(ctx.stores, ctx.lease, row.id, 'berth-network'))
     await finishRelease(ctx, row, until)
   })
 }

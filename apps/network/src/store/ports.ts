@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { type Fence, isUniqueViolation, newId, type Tx } from '@berth/db'
+import { type Fence, fence, isUniqueViolation, newId, type Tx } from '@berth/db'
 import { resourceExhausted } from '@berth/errors'
 import { ConditionStatus, OwnerSchema } from '@berth/proto/berth/common/v1/resource_pb.ts'
 import { PortSpecSchema, PortStatusSchema } from '@berth/proto/berth/network/v1/network_pb.ts'
@@ -27,6 +27,7 @@ export async function findPort({ db, ports: store }: Stores, { kind, id, slot }:
  */
 export async function insertPort(
   stores: Stores,
+  lease: Fence,
   place: NetworkHostRow,
   wish: PortWish,
   names: HostNames,
@@ -34,7 +35,10 @@ export async function insertPort(
 ): Promise<PortRow> {
   for (;;) {
     try {
-      return await stores.db.transaction('network.port.record', (tx) => insert(tx, stores, place, wish, names, random))
+      return await stores.db.transaction('network.port.record', async (tx) => {
+        await fence(tx, lease)
+        return insert(tx, stores, place, wish, names, random)
+      })
     } catch (error) {
       // A random name or address was taken already: take another.
       if (!isUniqueViolation(error, 'ports_mac_key') && !isUniqueViolation(error, 'ports_tap_key')) throw error
@@ -99,11 +103,13 @@ async function lowestFree(tx: Tx, { networkId, host, ipv4Subnet }: NetworkHostRo
 /** Changes what is wanted of a port; the row as it is then. Undefined when it is gone. */
 export async function changePort(
   { db, ports: store }: Stores,
+  lease: Fence,
   id: string,
   actor: string,
   extra: Partial<PortRow['extra']>,
 ): Promise<PortRow | undefined> {
   return db.transaction('network.port.want', async (tx) => {
+    await fence(tx, lease)
     const row = await store.lockById(tx, id)
     return row && store.updateSpec(tx, row, { actor, extra })
   })
@@ -133,8 +139,9 @@ export async function setPortState(stores: Stores, lease: Fence, id: string, sta
 }
 
 /** Notes that the port is to go, before anything of it is taken away. */
-export async function markPort({ db, ports: store }: Stores, id: string, actor: string): Promise<void> {
+export async function markPort({ db, ports: store }: Stores, lease: Fence, id: string, actor: string): Promise<void> {
   await db.transaction('network.port.delete', async (tx) => {
+    await fence(tx, lease)
     const row = await store.lockById(tx, id)
     if (row) await store.markDeleted(tx, row, actor)
   })

@@ -18,6 +18,10 @@ pub fn answer(shim: &Shim, client: &Client<'_>, request: ShimRequest) -> io::Res
     if !shim.admits(request.epoch) {
         return refuse(client, "STALE_EPOCH", format!("epoch {} is lower than {}", request.epoch, shim.state().epoch));
     }
+    // What a service that has gone had asked for is nobody's wish any more: its successor may be at work, and has not been heard here yet.
+    if client.gone() {
+        return Ok(());
+    }
     match request.command {
         Some(Command::Hello(_) | Command::Status(_)) => client.send(ok(Answer::State(shim.state()))),
         Some(Command::ReadJournal(wanted)) => {

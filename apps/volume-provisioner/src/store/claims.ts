@@ -1,4 +1,4 @@
-import { type Database, type Fence, isUniqueViolation, type Tx } from '@berth/db'
+import { type Database, type Fence, fence, isUniqueViolation, type Tx } from '@berth/db'
 import { aborted, failedPrecondition, isBerthError } from '@berth/errors'
 import { VolumeState } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import { create } from '@bufbuild/protobuf'
@@ -31,6 +31,7 @@ export function claims({ db, lease, pool }: { db: Database; lease: Fence; pool: 
 
   async function claimScratch(claim: Claim, sizeBytes: number): Promise<ClaimedDisk> {
     return db.transaction('volume.ensure', async (tx) => {
+      await fence(tx, lease)
       const known = await scratchOf(claim.owner, tx)
       const disk = known ?? (await insertScratch(tx, claim, sizeBytes))
       if (Number(disk.spec.sizeBytes) !== sizeBytes) throw otherSize(disk.name)
@@ -70,6 +71,7 @@ export function claims({ db, lease, pool }: { db: Database; lease: Fence; pool: 
       const known = await volumes.get(claim.project, reference)
       if (!known.deleteTime && known.host === lease.hostId && (await isHeld(db, claim, known))) return { kind: 'volume', id: known.id }
       return db.transaction('volume.ensure', async (tx) => {
+        await fence(tx, lease)
         const disk = await volumes.lock(tx, claim.project, reference)
         await attachTo(tx, disk, claim)
         return { kind: 'volume', id: disk.id }
@@ -83,6 +85,7 @@ export function claims({ db, lease, pool }: { db: Database; lease: Fence; pool: 
       if (held && held.host !== lease.hostId) throw elsewhere({ id: held.diskId, name: held.diskId, host: held.host })
       if (!held && !(disk && remove)) return undefined
       await db.transaction('volume.release', async (tx) => {
+        await fence(tx, lease)
         const locked = disk && remove ? await scratch.lockById(tx, disk.id) : undefined
         if (locked) await scratch.markDeleted(tx, locked, locked.creator)
         await markReleasing(tx, owner)

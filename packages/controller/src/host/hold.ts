@@ -22,7 +22,7 @@ export type HoldOptions = {
   logger: Logger
   /** Ends the wait for the lock or the database. */
   signal: AbortSignal
-  /** A heartbeat older than this is a holder that is stopped or stuck; default 15 s. */
+  /** A heartbeat older than this is a holder that is stopped or stuck; default 15 s, in tests of the whole system `BERTH_TEST_STALE` milliseconds. */
   staleMs?: number
   /** Default a third of `staleMs`. */
   beatMs?: number
@@ -44,7 +44,8 @@ export type Lease = AsyncDisposable &
  * @throws FailedPrecondition(`COPIED_DATA_FOLDER` | `FOREIGN_DATABASE`) and the signal's reason
  */
 export async function holdHost(options: HoldOptions): Promise<Lease> {
-  const { db, dataDir, service = db.service, advertise, logger, signal, staleMs = 15_000 } = options
+  const { db, dataDir, service = db.service, advertise, logger, signal } = options
+  const staleMs = options.staleMs ?? (Number(process.env['BERTH_TEST_STALE']) || 15_000)
   const host = await hostInfo(dataDir)
   const key = { service, hostId: host.id }
   const bootId = currentBootId()

@@ -4,6 +4,8 @@ import type { Next } from './next.ts'
 
 const firstBackoffMs = 100
 const longestBackoffMs = 30_000
+/** What is away comes back within seconds, and work that waited for it goes on then. */
+const longestAwayMs = 1_000
 
 export type RunContext = {
   /** Aborts when the run shall stop: its reason says why. */
@@ -104,7 +106,8 @@ export function keyedQueue({ concurrency, run, logger }: QueueOptions): KeyedQue
     for (const waiter of waiters) waiter.reject(error)
     if (wanted) return { again: true, afterMs: 0 }
     entry.failures += 1
-    const afterMs = Math.min(longestBackoffMs, firstBackoffMs * 2 ** (entry.failures - 1)) * (0.8 + 0.4 * Math.random())
+    const longestMs = isBerthError(error) && error.code === 'UNAVAILABLE' ? longestAwayMs : longestBackoffMs
+    const afterMs = Math.min(longestMs, firstBackoffMs * 2 ** (entry.failures - 1)) * (0.8 + 0.4 * Math.random())
     logger[isBerthError(error) ? 'warn' : 'error']({ err: error, key, attempt: entry.failures, afterMs }, 'reconcile failed')
     return { again: true, afterMs }
   }
