@@ -131,6 +131,7 @@ export function tellStartFailed(
 ): void {
   const { reason, message } = failed
   status.restartCount = failed.restarts
+  status.nextRestartTime = undefined
   status.lastExit = create(InstanceExitSchema, { reason: 'UNKNOWN', message: `${reason}: ${message}`, time: timestampFromMs(nowMs) })
   setCondition(status, { type: 'Running', holds: false, reason: 'START_FAILED', message }, nowMs)
   setCondition(status, { type: 'Ready', holds: false, reason: 'NOT_RUNNING' }, nowMs)
