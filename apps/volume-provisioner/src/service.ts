@@ -116,10 +116,10 @@ export async function startService(
   )
   holds = true
   const lost = new Promise<void>((resolve) => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
+  stack.defer(() => probes.stopping())
   const running = stack.move()
   return { port: server.port, healthPort: probes.port, hostId: lease.hostId, db, lost, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
-  stack.defer(() => probes.stopping())
 
 async function answers(db: Database): Promise<boolean> {
   return db.ping().then(
