@@ -23,22 +23,32 @@ export const HOST_PACKAGES = [
 export const TEST_PACKAGES = ['strace', 'curl']
 
 /**
- * Programs taken out of their packages: those of nats-server and docker-registry enable a unit,
+ * Programs taken out of their packages: those of nats-server, docker-registry and pgbouncer enable a unit,
  * and busybox-static conflicts with the busybox that a machine may have.
  */
 const UNPACKED = [
   { name: 'nats-server', package: 'nats-server', file: 'usr/sbin/nats-server', probe: ['--version'] },
   { name: 'docker-registry', package: 'docker-registry', file: 'usr/bin/docker-registry', probe: ['--version'] },
   { name: 'busybox', package: 'busybox-static', file: 'bin/busybox', probe: ['true'] },
+  {
+    name: 'pgbouncer',
+    package: 'pgbouncer',
+    libraries: ['libevent-2.1-7', 'libc-ares2'],
+    file: 'usr/sbin/pgbouncer',
+    probe: ['--version'],
+  },
 ]
 
-/** Puts `.berth/bin/{nats-server,docker-registry,busybox}` in place and checks that each runs here. */
+/** Where the libraries of unpacked programs lie, for the linker. */
+const LIBRARIES = '.berth/debian/usr/lib/x86_64-linux-gnu'
+
+/** Puts `.berth/bin/{nats-server,docker-registry,busybox,pgbouncer}` in place and checks that each runs here. */
 export async function unpackTools() {
   const outputs = UNPACKED.map((tool) => `.berth/bin/${tool.name}`)
   await step('unpack', { inputs: ['scripts/setup/tools.mjs'], outputs }, async () => {
     rmSync('.berth/debian', { recursive: true, force: true })
     await unpackPackages(
-      UNPACKED.map((tool) => tool.package),
+      UNPACKED.flatMap((tool) => [tool.package, ...(tool.libraries ?? [])]),
       '.berth/debian',
     )
     mkdirSync('.berth/bin', { recursive: true })
@@ -46,7 +56,7 @@ export async function unpackTools() {
       const link = `.berth/bin/${tool.name}`
       rmSync(link, { force: true })
       symlinkSync(`../debian/${tool.file}`, link)
-      await exec(path.resolve(link), tool.probe)
+      await exec(path.resolve(link), tool.probe, { env: { LD_LIBRARY_PATH: path.resolve(LIBRARIES) } })
     }
   })
 }

@@ -27,9 +27,9 @@ export interface OwnNats extends OwnServer {
   wipe(): void
 }
 
-/** A Postgres of the test's own. */
+/** A Postgres of the test's own. What it has committed survives a kill. */
 export async function ownPostgres(): Promise<OwnPostgres> {
-  const { options, server } = await own('pg', (given) => startEmbeddedPostgres({ ...given, fast: true }))
+  const { options, server } = await own('pg', startEmbeddedPostgres)
   return {
     ...server,
     get url() {
