@@ -31,9 +31,21 @@ export function runTests(root: string, mutants: readonly Mutant[]): Said {
   const output = path.join(root, 'report.json')
   rmSync(output, { force: true })
   const literal = mutants.map(({ title }) => title.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)).join('|')
-  const words = ['run', '--project', project, '--reporter=json', `--outputFile=${output}`, '-t', literal, test]
+  const words = [
+    '--pdeathsig',
+    'TERM',
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--reporter=json',
+    `--outputFile=${output}`,
+    '-t',
+    literal,
+    test,
+  ]
   const env = { ...process.env, PATH: `${path.join(root, 'node_modules/.bin')}:${process.env['PATH']}`, BERTH_HOME: root }
-  const { stdout, stderr } = spawnSync('vitest', words, { cwd: root, env, encoding: 'utf8', timeout: TEST_MS })
+  const { stdout, stderr } = spawnSync('setpriv', words, { cwd: root, env, encoding: 'utf8', timeout: TEST_MS })
   const report = readReport(output)
   if (!report) return { passed: [], failed: new Map(), broken: firstLine(stderr || stdout) || 'no report' }
   const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)

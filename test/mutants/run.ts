@@ -55,6 +55,7 @@ function wrongTypes(tree: Tree, mutants: readonly Mutant[]): Map<string, string>
 function cleanRuns(tree: Tree, mutants: readonly Mutant[]): Clean {
   const files = Map.groupBy(mutants, ({ test }) => test)
   const reasons = [...files].map(([test, those]): [string, string] => {
+    process.stderr.write(`clean run of ${test}\n`)
     const { passed, failed, broken } = runTests(tree.root, those)
     const missing = those.find(({ title }) => !passed.some((name) => name.includes(title)))
     return [test, broken || ([...failed.values()][0] ?? (missing ? `no test has the title “${missing.title}”` : ''))]

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 
 /** A copy of the working tree in which sources may be broken. */
@@ -10,9 +10,17 @@ export interface Tree extends Disposable {
   revert(patch: string): void
 }
 
+const prefix = '/var/tmp/berth-mutants-'
+
+/** Removes what runs that were killed have left. */
+function sweep(): void {
+  for (const left of globSync(`${prefix}*`)) if (!existsSync(`/proc/${/-(\d+)-[^-]*$/.exec(left)?.[1]}`)) rmSync(left, { recursive: true })
+}
+
 /** Copies what git knows or would add, and what is generated; what is only used comes by links. */
 export function copyTree(home: string): Tree {
-  const root = mkdtempSync('/var/tmp/berth-mutants-')
+  sweep()
+  const root = mkdtempSync(`${prefix}${process.pid}-`)
   const copy =
     'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --no-dereference -t "$0" 2>&1 | grep -v "No such file" ; cp -a --parents packages/proto/src/gen "$0"'
   must(spawnSync('sh', ['-c', copy, root], { cwd: home, encoding: 'utf8' }), 'the tree could not be copied')

@@ -22,7 +22,7 @@ export interface Shot {
   readonly target: string
   /** Milliseconds after the round's load has begun. */
   readonly atMs: number
-  /** How long a pause lasts, or a server stays away. */
+  /** How long a pause lasts. */
   readonly forMs: number
 }
 
@@ -66,7 +66,7 @@ export function* rounds(seed: number, places: number): Generator<Round, never> {
 
 /** One line for people. */
 export function shotText({ kind, target, atMs, forMs }: Shot): string {
-  const long = kind === 'pause-service' || kind === 'kill-postgres' || kind === 'kill-nats' ? ` for ${forMs} ms` : ''
+  const long = kind === 'pause-service' ? ` for ${forMs} ms` : ''
   return `${kind}${target && ` ${target}`} at ${atMs} ms${long}`
 }
 

@@ -43,7 +43,7 @@ async function fire(soak: Soak, shots: readonly Shot[], signal: AbortSignal): Pr
   }
   const restarts = (index: number) => shots[index]?.kind === 'kill-supervisor' || shots[index]?.kind === 'kill-everything'
   for (const [index, heal] of heals.entries()) if (!restarts(index)) await heal()
-  // The supervisor last: it takes over the servers that run. Once is enough for all who killed it.
+  // The supervisor last, when nothing is held any more. Once is enough for all who killed it.
   await heals.find((_, index) => restarts(index))?.()
 }
 

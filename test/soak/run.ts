@@ -1,6 +1,5 @@
 import { availableParallelism, freemem } from 'node:os'
 import { startRegistry } from '@berth/testing/registry'
-import type { EmbeddedServer } from '@berth/host/embedded/index'
 import { inOwnNamespace } from '../bench/namespace.ts'
 import { busyboxImage, publish } from '../support/images.ts'
 import { logTails, startTestSystem } from '../support/system.ts'
@@ -34,14 +33,11 @@ async function soak({ minutes, seed, guests: wanted }: SoakOptions, signal: Abor
   const say = (text: string) => process.stdout.write(`${((performance.now() - start) / 1000).toFixed(1).padStart(7)} s  ${text}\n`)
   const places = wanted ?? Math.max(2, Math.min(MOST_GUESTS, 2 * availableParallelism(), Math.floor(freemem() / GUEST_BYTES)))
   say(`seed ${seed}, ${minutes} minutes, ${places} guests`)
-  const servers: EmbeddedServer[] = []
-  await using stack = new AsyncDisposableStack()
-  stack.defer(async () => void (await Promise.all(servers.map((server) => server.stop()))))
-  const registry = stack.use(await startRegistry())
-  const system = stack.use(await startTestSystem({ portOffset: PORT_OFFSET, env: { BERTH_INSECURE_REGISTRIES: registry.host } }))
+  await using registry = await startRegistry()
+  await using system = await startTestSystem({ portOffset: PORT_OFFSET, env: { BERTH_INSECURE_REGISTRIES: registry.host } })
   const image = await publish(registry, 'soak', busyboxImage().image)
   const counts = { rounds: 0, shots: 0, creates: 0, deletes: 0, execs: 0, cut: 0 }
-  const run: Soak = { system, image, say, counts, guests: [], servers, faults: [] }
+  const run: Soak = { system, image, say, counts, guests: [], faults: [] }
   try {
     run.guests.push(...(await Promise.all(Array.from({ length: places }, (_, place) => make(system.api, `soak-${place}-0`, image)))))
     say('all guests run')
@@ -55,8 +51,6 @@ async function soak({ minutes, seed, guests: wanted }: SoakOptions, signal: Abor
   }
   if (run.faults.length > 0) process.stdout.write(`${logTails(system.dataDir, 40)}\n`)
   else await leave(run).catch((error: unknown) => run.faults.push(`leaving: ${String(error)}`))
-  // What this run has started is the supervisor's to end from its next start on.
-  if (servers.length > 0) await system.stop().then(() => system.start())
   say(
     `${Object.entries(counts)
       .map(([name, count]) => `${count} ${name}`)

@@ -3,8 +3,6 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { killProcess, type ProcessIdentity, processIdentity } from '@berth/host'
-import { type EmbeddedServer, startEmbeddedNats, startEmbeddedPostgres } from '@berth/host/embedded/index'
-import { home } from '@berth/testing'
 import type { TestSystem } from '../support/system.ts'
 import type { Guest } from './places.ts'
 import { SERVICES, type Shot } from './plan.ts'
@@ -13,12 +11,10 @@ export interface Range {
   readonly system: TestSystem
   /** The VM of each place. */
   readonly guests: Guest[]
-  /** Postgres and NATS as this run has started them again: the supervisor does not know them before its next start. */
-  readonly servers: EmbeddedServer[]
   readonly say: (text: string) => void
 }
 
-/** Shoots once. What answers heals what would not heal by itself; it can be called at any time and waits for the end of a pause. */
+/** Shoots once. What answers heals what would not heal by itself, or waits for the end of a pause. */
 export async function shoot(shot: Shot, range: Range): Promise<() => Promise<void>> {
   const { system, say } = range
   switch (shot.kind) {
@@ -32,10 +28,10 @@ export async function shoot(shot: Shot, range: Range): Promise<() => Promise<voi
       return () => system.start()
     case 'kill-postgres':
       kill(postgres(system), 'Postgres', say)
-      return later(shot.forMs, () => start(range, startEmbeddedPostgres))
+      return async () => {}
     case 'kill-nats':
       kill(nats(system), 'NATS', say)
-      return later(shot.forMs, () => start(range, startEmbeddedNats))
+      return async () => {}
     case 'kill-everything':
       // Found first and then shot together: what loses its supervisor ends by itself soon.
       for (const [name, identity] of everything(system)) kill(identity, name, say)
@@ -55,19 +51,16 @@ export async function shoot(shot: Shot, range: Range): Promise<() => Promise<voi
   }
 }
 
-async function start({ system, servers }: Range, launch: typeof startEmbeddedPostgres | typeof startEmbeddedNats): Promise<void> {
-  const server = await launch({ dataDir: system.dataDir, home })
-  if (!server.adopted) servers.push(server)
-}
-
 /** A process that is not there at this moment has been shot a moment ago. */
-function service(system: TestSystem, name: string): ProcessIdentity | undefined {
+function found(look: () => number): ProcessIdentity | undefined {
   try {
-    return processIdentity(system.pid(name))
+    return processIdentity(look())
   } catch {
     return undefined
   }
 }
+
+const service = (system: TestSystem, name: string) => found(() => system.pid(name))
 
 function everything(system: TestSystem): [string, ProcessIdentity | undefined][] {
   const own = ['supervisor', ...SERVICES].map((name): [string, ProcessIdentity | undefined] => [name, service(system, name)])
@@ -82,24 +75,19 @@ function kill(identity: ProcessIdentity | undefined, name: string, say: Range['s
 function pause(identity: ProcessIdentity | undefined, { target, forMs }: Shot, say: Range['say']): () => Promise<void> {
   const hit = identity !== undefined && killProcess(identity, 'SIGSTOP')
   say(hit ? `  SIGSTOP ${target} (${identity.pid})` : `  ${target} is down already`)
-  return later(forMs, async () => {
+  const paused = delay(forMs).then(() => {
     if (hit && killProcess(identity, 'SIGCONT')) say(`  SIGCONT ${target} (${identity.pid})`)
   })
-}
-
-/** Begins the wait now; who calls the answer waits for the rest of it. */
-function later(ms: number, then: () => Promise<unknown>): () => Promise<void> {
-  const running = delay(ms).then(then)
-  running.catch(() => undefined)
-  return async () => void (await running)
+  return () => paused
 }
 
 function postgres({ dataDir }: TestSystem): ProcessIdentity | undefined {
-  return processIdentity(Number(readFileSync(path.join(dataDir, 'postgres/db/postmaster.pid'), 'utf8').split('\n')[0]))
+  return found(() => Number(readFileSync(path.join(dataDir, 'postgres/db/postmaster.pid'), 'utf8').split('\n')[0]))
 }
 
 function nats({ dataDir }: TestSystem): ProcessIdentity | undefined {
-  return (JSON.parse(readFileSync(path.join(dataDir, 'nats/state.json'), 'utf8')) as { identity: ProcessIdentity }).identity
+  const state = () => JSON.parse(readFileSync(path.join(dataDir, 'nats/state.json'), 'utf8')) as { identity: ProcessIdentity }
+  return found(() => state().identity.pid)
 }
 
 /** The links of one kind in the namespace of this run, which holds nothing else. */
