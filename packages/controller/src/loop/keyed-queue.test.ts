@@ -1,5 +1,6 @@
+import { unavailable } from '@berth/errors'
 import { createLogger } from '@berth/telemetry'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { keyedQueue } from './keyed-queue.ts'
 import { again, type Next, settled } from './next.ts'
 
@@ -62,6 +63,26 @@ it('lets a patient wake wait out the pause after a failure, and an event not', a
   expect(begun).toEqual(['a', 'a'])
   expect(ends.get('a')?.attempt).toBe(2)
   await queue.stop(new Error('end'))
+})
+
+it('looks about every second for what is away, however long it has been', async () => {
+  vi.useFakeTimers()
+  let runs = 0
+  const queue = keyedQueue({
+    concurrency: 1,
+    logger,
+    run: () => {
+      runs += 1
+      return Promise.reject(unavailable('SERVICE_UNAVAILABLE', 'away'))
+    },
+  })
+  queue.enqueue('a')
+  await vi.advanceTimersByTimeAsync(60_000)
+  const before = runs
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(runs - before).toBeGreaterThanOrEqual(8)
+  await queue.stop(new Error('end'))
+  vi.useRealTimers()
 })
 
 it('runs now what is asked for now, over the limit, and answers with that run', async () => {
