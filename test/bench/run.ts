@@ -20,25 +20,31 @@ async function main(argv: readonly string[]): Promise<number> {
   if (code !== undefined) return code
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
-  await measure(options, stop.signal)
-  return 0
+  return measure(options, stop.signal)
 }
 
-async function measure({ pairs, parts, json }: BenchOptions, signal: AbortSignal): Promise<void> {
+/** @returns the exit code: 1 when a part could not be measured; the others are shown all the same */
+async function measure({ pairs, parts, json }: BenchOptions, signal: AbortSignal): Promise<number> {
   const loadBefore = loadavg()[0] ?? 0
+  const ctx = { pairs, say, signal }
+  const measured = { create: benchCreate, recorder: benchRecorder, exec: benchExec }
   const rows: Row[] = []
   const memory: MemoryRow[] = []
-  const ctx = { pairs, say, signal }
-  if (parts.includes('create')) rows.push(...(await benchCreate(ctx)))
-  if (parts.includes('recorder')) rows.push(...(await benchRecorder(ctx)))
-  if (parts.includes('exec')) rows.push(...(await benchExec(ctx)))
-  if (parts.includes('memory')) memory.push(...(await benchMemory(ctx)))
+  let failed = 0
+  for (const part of parts) {
+    try {
+      if (part === 'memory') memory.push(...(await benchMemory(ctx)))
+      else rows.push(...(await measured[part](ctx)))
+    } catch (error) {
+      signal.throwIfAborted()
+      say(`bench: ${part} could not be measured: ${error instanceof Error ? error.message : String(error)}`)
+      failed = 1
+    }
+  }
   const machine: Machine = { cpus: availableParallelism(), kernel: release(), loadBefore, loadAfter: loadNow() }
-  if (json) process.stdout.write(`${JSON.stringify({ machine, rows, memory })}\n`)
-  else
-    process.stdout.write(
-      `${[renderMachine(machine), rows.length && renderRows(rows), memory.length && renderMemory(memory)].filter(Boolean).join('\n\n')}\n`,
-    )
+  const tables = [renderMachine(machine), rows.length > 0 && renderRows(rows), memory.length > 0 && renderMemory(memory)]
+  process.stdout.write(json ? `${JSON.stringify({ machine, rows, memory })}\n` : `${tables.filter(Boolean).join('\n\n')}\n`)
+  return failed
 }
 
 function loadNow(): number {
