@@ -5,9 +5,9 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 
 /**
  * `Ready`: the agent answers. `Running`: the guest's CPUs run. `WorkloadExited`: the workload has ended or could not be started.
- * `Crashed`: the VM last ended by a failure.
+ * `Crashed`: the VM last ended by a failure. `Degraded`: something was taken away under the VM that only a new start gives back.
  */
-export type ConditionType = 'Ready' | 'Running' | 'WorkloadExited' | 'Crashed'
+export type ConditionType = 'Ready' | 'Running' | 'WorkloadExited' | 'Crashed' | 'Degraded'
 
 const longestMessage = 4096
 

@@ -51,10 +51,15 @@ export interface Vm {
   kill(signal: AbortSignal): Promise<void>
   /** Entries after `after` as they come; ends when the VM has. */
   watch(after: number, signal: AbortSignal): AsyncIterable<VmEvent>
+  /** What was taken away under it by hand; found without a question to the VMM. */
+  losses(): Promise<Loss[]>
   /** A session with the guest's agent. @throws Unavailable(`AGENT_NOT_READY`) when none answers before the signal */
   agent(signal: AbortSignal): Promise<Agent>
   release(): void
 }
+
+/** Something a VM needs that is no longer there: its folder, a file it has open, a tap. */
+export type Loss = { reason: 'FOLDER_LOST' | 'FILE_LOST' | 'TAP_LOST'; message: string }
 
 /** Where to begin reading a console. */
 export type ConsoleRange = {

@@ -10,7 +10,7 @@ import { clone, create, equals } from '@bufbuild/protobuf'
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt'
 import { conditionOf, dropCondition, holds, setCondition } from './conditions.ts'
 import type { KernelAnswer, PortAnswer, ReadyImage } from './peers.ts'
-import type { AgentInfo, HypervisorFacts, WorkloadReport } from './ports.ts'
+import type { AgentInfo, HypervisorFacts, Loss, WorkloadReport } from './ports.ts'
 
 export type { InstanceStatus }
 
@@ -81,6 +81,14 @@ export function tellWorkload(status: InstanceStatus, report: WorkloadReport, now
   })
   const message = failed ? report.startError : `exit code ${report.exitCode}`
   setCondition(status, { type: 'WorkloadExited', holds: true, reason, message }, nowMs)
+}
+
+/** What the living VM has lost; nothing is said when that is nothing. */
+export function tellLosses(status: InstanceStatus, losses: readonly Loss[], nowMs: number): void {
+  const [first] = losses
+  if (!first) return dropCondition(status, 'Degraded')
+  const message = losses.map((loss) => loss.message).join('; ')
+  setCondition(status, { type: 'Degraded', holds: true, reason: first.reason, message }, nowMs)
 }
 
 /** What the VM is made of. */

@@ -3,7 +3,7 @@ import type { OperationRow } from '@berth/db'
 import { decide, isWantedOff } from '../domain/decide.ts'
 import { isFailure } from '../domain/history.ts'
 import { vmmFailed } from '../domain/outcome.ts'
-import { planRestart } from '../domain/status.ts'
+import { planRestart, tellLosses } from '../domain/status.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import { bringUp } from './bring-up.ts'
 import { consoleTail } from './console-tail.ts'
@@ -59,6 +59,7 @@ async function rest(
   const { status, justEnded } = observed
   if (justEnded) await detach(ctx, row, run, observed.place)
   ctx.admission.leave(row.id)
+  tellLosses(status, [], Date.now())
   planRestart(status, untilMs)
   const how = isWantedOff(row.spec) ? ({ at: 'stopped' } as const) : await endedBy(ctx, observed, status.lastExit?.reason ?? '')
   await write(ctx, row, run, observed, 'instance.rest', how)

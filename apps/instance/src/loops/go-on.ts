@@ -8,6 +8,7 @@ import {
   sameStatus,
   tellAgent,
   tellAgentMissing,
+  tellLosses,
   tellRunning,
   tellWorkload,
 } from '../domain/status.ts'
@@ -50,6 +51,7 @@ export async function goOn(ctx: InstanceContext, what: GoOn): Promise<Next> {
   }
   if (operationId) await step('agent', run.signal, async () => tellGuest(status, living))
   else tellGuest(status, living)
+  tellLosses(status, living.losses, Date.now())
   ctx.admission.leave(row.id)
   // What failed after this could no longer fail the operation: it is the last step and has no name.
   await write(ctx, row, run, observed, 'instance.ready', { at: 'running' })

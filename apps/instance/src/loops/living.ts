@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { VmPlace } from '../domain/machine.ts'
-import type { Hypervisor, Vm } from '../domain/ports.ts'
+import type { Hypervisor, Loss, Vm } from '../domain/ports.ts'
 import { type AgentKeeper, keepAgent } from './agent-keeper.ts'
 
 /** A VM that lives, with what watches it. */
@@ -8,6 +9,8 @@ export type Living = {
   agents: AgentKeeper
   /** Whether this process has asked its guest to stop. */
   stopAsked: boolean
+  /** What was taken away under it, as of the last look. */
+  losses: readonly Loss[]
 }
 
 /** The VMs of this host that live, as far as anybody has looked. Memory only: what is true is found by attaching. */
@@ -23,6 +26,9 @@ export type LivingVms = {
 }
 
 type Kept = Living & { end: AbortController }
+
+/** What is deleted under a VM is noticed within this time and a moment. */
+const lossesEveryMs = 3_000
 
 /**
  * @param wake called with an instance's id when something happened to its VM, its agent or its workload
@@ -47,7 +53,7 @@ export function livingVms(hypervisor: Hypervisor, wake: (instanceId: string) => 
     }
     drop(id)
     const end = new AbortController()
-    const one: Kept = { vm, end, stopAsked: false, agents: keepAgent(vm, () => wake(id), end.signal) }
+    const one: Kept = { vm, end, stopAsked: false, losses: [], agents: keepAgent(vm, () => wake(id), end.signal) }
     kept.set(id, one)
     void watch(one, seen)
     return one
@@ -66,6 +72,25 @@ export function livingVms(hypervisor: Hypervisor, wake: (instanceId: string) => 
     wake(id)
   }
 
+  /** Looks whether anything was taken away under a VM. */
+  async function lookForLosses(): Promise<void> {
+    for (const [id, one] of [...kept]) {
+      const losses = await one.vm.losses()
+      if (kept.get(id) !== one || isDeepStrictEqual(losses, one.losses)) continue
+      one.losses = losses
+      wake(id)
+    }
+  }
+
+  let looking: Promise<void> | undefined
+  const timer = setInterval(() => {
+    looking ??= lookForLosses()
+      .catch(() => undefined)
+      .finally(() => {
+        looking = undefined
+      })
+  }, lossesEveryMs)
+
   return {
     take,
     known: (instanceId) => kept.get(instanceId),
@@ -76,6 +101,7 @@ export function livingVms(hypervisor: Hypervisor, wake: (instanceId: string) => 
       return undefined
     },
     [Symbol.dispose]() {
+      clearInterval(timer)
       for (const id of [...kept.keys()]) drop(id)
     },
   }

@@ -1,3 +1,4 @@
+import { unavailable } from '@berth/errors'
 import type { Runner } from '@berth/host'
 import { planAccepts, renderAccepts } from '../domain/accepts.ts'
 import { compare } from '../domain/compare.ts'
@@ -45,13 +46,24 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
   const makeTap = async (names: HostNames, port: PortConfig, signal: AbortSignal): Promise<void> => {
     await batch('ip', [...renderTap(names, port, await settings.hasLink(port.tap)), ...renderGuest(port)], signal)
   }
+  /** Where somebody left tables of our name that ours do not fit into, these go first, in the same transaction. */
+  const writeRules = async (config: HostConfig, signal: AbortSignal): Promise<void> => {
+    const { table } = config.names
+    const lines = [renderTables(config.names), ...allElements(config).map((element) => addElement(table, element))]
+    const fresh = ['bridge', 'inet'].flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`])
+    await nft(lines, signal).catch(() => nft([...fresh, ...lines], signal))
+  }
   const repair = async (config: HostConfig, signal: AbortSignal): Promise<void> => {
     const { names, bridges, ports } = config
     const before = await measureHost(runner, settings, config, signal)
     const { drift } = compare(config, before, chains)
     // Rules first: no port is made or goes up without them.
     if (chains === undefined || drift.some(({ kind }) => kind === 'rule')) {
-      await nft([renderTables(names), ...allElements(config).map((element) => addElement(names.table, element))], signal)
+      await writeRules(config, signal).catch(async (cause: unknown) => {
+        // Nobody goes without rules: what cannot have them goes down, and up again with them.
+        for (const port of ports) if (before.links.get(port.tap)?.up) await setUp({ ...port, up: false }, signal)
+        throw unavailable('RULES_NOT_WRITTEN', 'the rules of this host could not be written, so that every port of it is down', { cause })
+      })
     }
     const isOff = (id: string) => drift.some(({ resourceId, kind }) => resourceId === id && kind !== 'rule')
     const broken = bridges.filter(({ networkId }) => isOff(networkId))

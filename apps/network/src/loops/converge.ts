@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { isBerthError } from '@berth/errors'
 import type { Drift } from '../domain/host-network.ts'
 import { keyOf } from '../domain/owner.ts'
 import { recordOf } from '../domain/record.ts'
@@ -74,7 +75,10 @@ async function repair(ctx: NetworkContext, busy: ReadonlySet<string>, drift: Dri
       [],
     ),
   )
-  const accepts = await ctx.host.apply(config, signal)
+  const accepts = await ctx.host.apply(config, signal).catch(async (error: unknown) => {
+    if (isBerthError(error) && error.reason === 'RULES_NOT_WRITTEN') await tellClosed(ctx, rows, error.message)
+    throw error
+  })
   const processes = []
   for (const place of places) {
     const bridge = bridgeConfigOf(place)
@@ -91,6 +95,12 @@ async function repair(ctx: NetworkContext, busy: ReadonlySet<string>, drift: Dri
   }
   await ctx.record.write(recordOf(config, accepts, processes))
   await writePorts(ctx, rows)
+}
+
+/** Ports without rules are down; networks and ports say so until a repair succeeds. */
+async function tellClosed(ctx: NetworkContext, { wanted, places }: HostRows, message: string): Promise<void> {
+  for (const place of places) await setNetworkHostState(ctx.stores, ctx.lease, place, { message, accepts: place.accepts })
+  for (const { id } of wanted) await setPortState(ctx.stores, ctx.lease, id, { failure: message, up: false })
 }
 
 /** After a repair everything the rows want is so; rows that say otherwise are put right. */

@@ -6,6 +6,7 @@ import { isAlive } from '@berth/host'
 import type { VmmProcess, VmPlace } from '../../domain/machine.ts'
 import type { Agent, Vm, VmState } from '../../domain/ports.ts'
 import type { Shims } from '../../domain/shims.ts'
+import { lossesOf } from '../losses.ts'
 import { openQmp, type Qmp, type QmpEvent } from './qmp.ts'
 import { openSessionPort, portId, removeSessionPort, type SessionPort, sessionNumbers } from './session-port.ts'
 
@@ -110,6 +111,7 @@ export function qemuVm({ place, process, shims, dialAgent }: QemuVmOptions): Vm 
         if (!isBerthError(error) || error.reason !== 'VMM_UNREACHABLE' || isAlive(process)) throw error
       }
     },
+    losses: () => lossesOf(place, process),
     watch: (after, signal) => shims.watch(place, after, signal),
     release() {
       released.abort()

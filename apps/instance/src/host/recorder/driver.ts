@@ -5,6 +5,7 @@ import type { Machine, VmEvent, VmPlace } from '../../domain/machine.ts'
 import { type Folders, shortName } from '../../domain/place.ts'
 import type { FoundVm, Hypervisor, Vm, VmState } from '../../domain/ports.ts'
 import { found } from '../found.ts'
+import { folderLoss } from '../losses.ts'
 import { paperAgent } from './agent.ts'
 import { openPaperTrail, type PaperTrail } from './paper-trail.ts'
 
@@ -69,6 +70,7 @@ export function recorderHypervisor({ file, hostBootId, folders }: RecorderOption
       kill: () => Promise.resolve(end([exited({ signal: 9 })])),
       watch: (after, signal) => follow(trail, id, after, signal),
       agent: () => Promise.resolve(paperAgent({ instanceId: id, bootId: randomUUID(), powerOff, ended: untilEnd(trail, id) })),
+      losses: () => folderLoss(place),
       release: () => {},
     }
   }
