@@ -33,7 +33,7 @@ export function fakePeers(): FakePeers {
       async ensure(holder, reference) {
         if (reference === 'missing') throw notFound('IMAGE_NOT_FOUND', 'no such image')
         hold(holder, 'root')
-        if (slow.has(reference)) return { operationId: 'imgop_x', done: 0, total: 0 }
+        if (slow.has(reference)) return { operationId: 'imgop_x', done: 5, total: 10 }
         const config = { entrypoint: ['/bin/app'], cmd: [], env: [], user: '', workingDir: '', stopSignal: 0 }
         return { id: 'img_x', digest: 'sha256:0', rootPath: '/root.erofs', config }
       },

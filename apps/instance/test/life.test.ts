@@ -53,6 +53,20 @@ test('the stages of a create are told with their times', async () => {
   expect(stages.every(({ startTime, endTime }) => startTime && endTime)).toBe(true)
 })
 
+test('a create that waits for a pull tells how many of its bytes are there, and instances are listed by their image', async () => {
+  await using w = await world()
+  const id = await created(w)
+  w.peers.slow.add('big')
+  const { operation } = await w.instances.createInstance({ name: 'waiting', spec: imageSpec('big') })
+  await until('the bytes are told', async () => {
+    const { operation: now } = await w.operations.getOperation({ id: operation?.id ?? '' })
+    const { stage, done, total, unit } = now?.progress ?? {}
+    return stage === 'PULL' && done === 5n && total === 10n && unit === 'bytes'
+  })
+  const { instances } = await w.instances.listInstances({ filter: 'image_id=img_x' })
+  expect(instances.map((instance) => instance.id)).toEqual([id])
+})
+
 test('our own part of a create costs four writing transactions', async () => {
   await using w = await world()
   await created(w)

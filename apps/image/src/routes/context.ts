@@ -44,6 +44,8 @@ export interface EnsureInput {
 export interface Ensured extends Held {
   image: Image
   operationId: string
+  doneBytes: number
+  totalBytes: number
 }
 
 /** Where granted things lie. */

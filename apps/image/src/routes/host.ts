@@ -15,8 +15,8 @@ export function hostRoutes(ctx: RouteContext): ServiceImpl<typeof ImageHostServi
       const { project, reference: text } = request
       const actor = request.actor || callerOf(context).actor
       const held = await ensureImage(ctx.ensure, { owner: ownerOf(request), project, actor, text }, context.signal)
-      const { image, ready, digest, operationId } = held
-      if (!ready) return { image, ready, operationId }
+      const { image, ready, digest, operationId, doneBytes, totalBytes } = held
+      if (!ready) return { image, ready, operationId, doneBytes: BigInt(doneBytes), totalBytes: BigInt(totalBytes) }
       return { image, ready, root: grant(ctx.rootPath(digest)) }
     },
 

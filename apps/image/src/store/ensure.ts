@@ -23,7 +23,18 @@ export interface Ensured {
   digest: string
   /** The pull to follow; empty when ready. */
   operationId: string
+  /** Bytes that it has fetched, and all it will fetch; 0 when unknown. */
+  doneBytes: number
+  totalBytes: number
 }
+
+interface Pull {
+  id: string
+  doneBytes: number
+  totalBytes: number
+}
+
+const noPull: Pull = { id: '', doneBytes: 0, totalBytes: 0 }
 
 /** Holds of owners on this host. */
 export function imageHolds(store: ImageStore, host: string) {
@@ -38,7 +49,7 @@ export function imageHolds(store: ImageStore, host: string) {
     const copy = await db.read((queries) => copyOf(queries, hold.imageId ?? '', host))
     const image = copy && (await store.byId(hold.imageId))
     if (!image || !copy) return undefined
-    return copy.state === 'READY' ? answer(image, copy, '') : answer(image, copy, await openPull(image.id))
+    return copy.state === 'READY' ? answer(image, copy, noPull) : answer(image, copy, await openPull(image.id))
   }
 
   /** Throws why the owner did not get its image. What may pass is told once: the next call begins again. */
@@ -48,7 +59,7 @@ export function imageHolds(store: ImageStore, host: string) {
     throw failure
   }
 
-  async function openPull(imageId: string): Promise<string> {
+  async function openPull(imageId: string): Promise<Pull> {
     const { operations } = db.tables
     const open = and(
       eq(operations.resourceId, imageId),
@@ -57,14 +68,17 @@ export function imageHolds(store: ImageStore, host: string) {
       isNull(operations.endTime),
     )
     const [found] = await db.read((queries) => queries.select().from(operations).where(open).orderBy(asc(operations.id)).limit(1))
-    return found?.id ?? ''
+    if (!found) return noPull
+    return found.unit === 'bytes' ? { id: found.id, doneBytes: found.done, totalBytes: found.total } : { ...noPull, id: found.id }
   }
 
-  const answer = (image: ImageRow, { state, digest }: CopyRow, operationId: string): Ensured => ({
+  const answer = (image: ImageRow, { state, digest }: CopyRow, { id, doneBytes, totalBytes }: Pull): Ensured => ({
     image: store.toMessage(image),
     ready: state === 'READY',
     digest,
-    operationId,
+    operationId: id,
+    doneBytes,
+    totalBytes,
   })
 
   /** The image a text names: one of the project's by id or name, else the one of the reference. Locked, and not on its way out. */
@@ -92,7 +106,7 @@ export function imageHolds(store: ImageStore, host: string) {
         const copy = await wantCopy(tx, image, host)
         if (!held) await addHold(tx, input.owner, { project: input.project, host, imageId: image.id })
         const operation = copy.state === 'READY' ? undefined : await pullOf(store, tx, image, input.actor, host)
-        return answer(image, copy, operation?.id ?? '')
+        return answer(image, copy, { ...noPull, id: operation?.id ?? '' })
       })
     },
 

@@ -60,7 +60,8 @@ async function gather(ctx: InstanceContext, what: BringUp): Promise<Parts | Pend
   const { signal } = run
   const step = steps[what.purpose]
   const holder = holderOf(row)
-  stage(ctx, what, 'PULL')
+  // A pull that goes on has been told already, with what it has fetched.
+  if (run.operations.at(-1)?.stage !== 'PULL') stage(ctx, what, 'PULL')
   const boot = spec.boot.value ?? { image: '', kernel: '' }
   const image = step('image', signal, () => images.ensure(holder, boot.image, signal))
   const kernel = step('kernel', signal, () => images.ensureKernel(holder, boot.kernel, signal))
@@ -78,7 +79,10 @@ async function gather(ctx: InstanceContext, what: BringUp): Promise<Parts | Pend
     .then(([found]) => 'rootPath' in found && stage(ctx, what, 'NETWORK'))
     .catch(() => {})
   const [foundImage, foundKernel, [scratchPath = '', ...diskPaths], foundPorts] = await allOrFirstError([image, kernel, disks, ports])
-  if ('operationId' in foundImage) return foundImage
+  if ('operationId' in foundImage) {
+    stage(ctx, what, 'PULL', foundImage)
+    return foundImage
+  }
   return { image: foundImage, kernel: foundKernel, scratchPath, diskPaths, ports: foundPorts }
 }
 
@@ -125,6 +129,7 @@ export function nicSlot(index: number): string {
 }
 
 /** Says where the operation is. */
-function stage(ctx: InstanceContext, { operationId }: BringUp, name: string): void {
-  if (operationId) ctx.operations.progress(operationId, { stage: name, done: 0, total: 0, unit: '' })
+function stage(ctx: InstanceContext, { operationId }: BringUp, name: string, bytes = { done: 0, total: 0 }): void {
+  const { done, total } = bytes
+  if (operationId) ctx.operations.progress(operationId, { stage: name, done, total, unit: total > 0 ? 'bytes' : '' })
 }

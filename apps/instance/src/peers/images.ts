@@ -13,11 +13,11 @@ export function images(transport: PeerTransport): Images {
   return {
     async ensure(holder, reference, signal) {
       const owner = ownerOf(holder, slots.image)
-      const { ready, image, root, operationId } = await client.ensureImage(
+      const { ready, image, root, operationId, doneBytes, totalBytes } = await client.ensureImage(
         { owner, project: holder.project, actor: holder.actor, reference },
         { signal },
       )
-      if (!ready) return { operationId, done: 0, total: Number(image?.status?.compressedSizeBytes ?? 0n) }
+      if (!ready) return { operationId, done: Number(doneBytes), total: Number(totalBytes || (image?.status?.compressedSizeBytes ?? 0n)) }
       const config = image?.status?.config
       if (!image?.status || !config) throw failedPrecondition('IMAGE_NOT_READY', 'the image service says ready but gives no configuration')
       const { entrypoint, cmd, env, user, workingDir, stopSignal } = config
