@@ -29,8 +29,8 @@ export interface OwnNats extends OwnServer {
 
 /** A Postgres of the test's own. What it has committed survives a kill. */
 export async function ownPostgres(): Promise<OwnPostgres> {
-  const { options, server } = await own('pg', startEmbeddedPostgres)
-  return {
+  const { options, server } = await own('pg', (given) => startEmbeddedPostgres({ ...given, fast: true }))
+  const made: OwnPostgres = {
     ...server,
     get url() {
       return server.url
@@ -50,6 +50,9 @@ export async function ownPostgres(): Promise<OwnPostgres> {
       rmSync(options.dataDir, { recursive: true, force: true })
     },
   }
+  // Handed to the kernel at the commit: a kill takes nothing back, only a power cut would.
+  await made.sql('alter role all set synchronous_commit = on')
+  return made
 }
 
 /** A nats-server of the test's own; it keeps its port. */
