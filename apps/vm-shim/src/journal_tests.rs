@@ -1,5 +1,5 @@
 use super::*;
-use crate::proto::{GuestReset, VmmExited};
+use crate::proto::{GuestReset, VmmContinued, VmmExited, VmmStopped};
 
 fn with_journal(name: &str, test: impl FnOnce(&Path)) {
     let path = std::env::temp_dir().join(format!("berth-journal-{name}-{}", std::process::id()));
@@ -82,5 +82,22 @@ fn who_waits_is_told_at_once() {
             assert_eq!(waiter.join().unwrap(), 1);
         });
         assert!(journal.wait_from(2, Duration::from_millis(1)).is_empty());
+    });
+}
+
+#[test]
+fn what_a_signal_holds_is_known_until_it_goes_on_or_another_starts() {
+    with_journal("held", |path| {
+        let journal = Journal::open(path).unwrap();
+        let held_after = |event| {
+            journal.append(event).unwrap();
+            journal.held()
+        };
+        assert!(!held_after(started(1)));
+        assert!(held_after(Event::Stopped(VmmStopped { signal: libc::SIGSTOP })));
+        assert!(held_after(Event::Reset(GuestReset {})));
+        assert!(!held_after(Event::Continued(VmmContinued {})));
+        assert!(held_after(Event::Stopped(VmmStopped { signal: libc::SIGSTOP })));
+        assert!(!held_after(started(2)));
     });
 }
