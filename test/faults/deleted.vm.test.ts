@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process'
+import { globSync, readFileSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { createClient } from '@berth/db'
+import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
+import { until } from '@berth/testing'
+import { startRegistry, type TestRegistry } from '@berth/testing/registry'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { create, ended, exec } from '../support/guest.ts'
+import { busyboxImage, publish } from '../support/images.ts'
+import { startTestSystem, type TestSystem } from '../support/system.ts'
+
+/** What somebody deleted under a VM is told within this. */
+const NOTICED_MS = 10_000
+
+let registry: TestRegistry
+let system: TestSystem
+let id: string
+
+beforeAll(async () => {
+  registry = await startRegistry()
+  system = await startTestSystem({ portOffset: 14_600, env: { BERTH_INSECURE_REGISTRIES: registry.host } })
+  id = (await create(system.api, 'guest', await publish(registry, 'deleted', busyboxImage().image))).id
+})
+afterAll(async () => {
+  await system?.[Symbol.asyncDispose]()
+  await registry?.[Symbol.asyncDispose]()
+})
+
+async function status() {
+  const { instance } = await system.api.instances.getInstance({ id })
+  return instance?.status
+}
+
+const degraded = async () => (await status())?.conditions.find(({ type }) => type === 'Degraded')
+
+async function port(): Promise<{ tap: string; bridge: string; gateway: string }> {
+  const sql = createClient({ url: system.databaseUrl, pool: 1 })
+  const [row] =
+    await sql`select tap, bridge, ipv4_gateway from network.ports join network.network_hosts using (network_id) where owner_id = ${id}`
+  await sql.end()
+  return { tap: String(row?.['tap']), bridge: String(row?.['bridge']), gateway: String(row?.['ipv4_gateway']) }
+}
+
+async function reachesGateway(): Promise<boolean> {
+  const { gateway } = await port()
+  return (await exec(system.api, id, ['ping', '-c', '1', '-W', '1', gateway])).code === 0
+}
+
+/** Harm that the VM survives: the same VMM, and a guest that answers. */
+async function survived<T>(harm: () => Promise<T>): Promise<T> {
+  const before = await status()
+  const result = await harm()
+  expect(await status()).toMatchObject({ vmmPid: before?.vmmPid, bootId: before?.bootId })
+  expect((await exec(system.api, id, ['true'])).code).toBe(0)
+  return result
+}
+
+it('a guest reaches its gateway again within ten seconds of its bridge’s deletion and of a flush of all rules', async () => {
+  expect(await reachesGateway()).toBe(true)
+  for (const harm of [
+    ['ip', 'link', 'del', (await port()).bridge],
+    ['nft', 'flush', 'ruleset'],
+  ]) {
+    await survived(async () => {
+      execFileSync(harm[0] as string, harm.slice(1))
+      await until(`the guest reaches its gateway after ${harm.join(' ')}`, reachesGateway, NOTICED_MS + 5_000)
+      await until('the host is as it should be', async () => (await system.api.audit.auditHost({})).findings.length === 0, NOTICED_MS)
+    })
+  }
+})
+
+it('a tap that is deleted is told, and the next start has one', async () => {
+  await survived(async () => {
+    execFileSync('ip', ['link', 'del', (await port()).tap])
+    await until('the loss is told', async () => (await degraded())?.reason === 'TAP_LOST', NOTICED_MS)
+    expect((await system.cli('info', id)).stdout).toMatch(/Degraded\s+TRUE\s+TAP_LOST/)
+  })
+  const { operation } = await system.api.instances.restartInstance({ id })
+  await ended(system.api, operation, OperationState.DONE)
+  await until('nothing is lost any more', async () => (await degraded()) === undefined, NOTICED_MS)
+  await until('the guest reaches its gateway', reachesGateway)
+})
+
+it('a folder that is deleted is told, the VM goes on, and its next start makes a new one', async () => {
+  const folder = path.join(system.dataDir, 'instance', id)
+  await survived(async () => {
+    rmSync(folder, { recursive: true })
+    await until('the loss is told', async () => (await degraded())?.reason === 'FOLDER_LOST', NOTICED_MS)
+  })
+  const before = (await status())?.bootId
+  const { operation } = await system.api.instances.restartInstance({ id })
+  await ended(system.api, operation, OperationState.DONE)
+  await until(
+    'it runs again and has lost nothing',
+    async () => (await degraded()) === undefined && (await status())?.bootId !== before,
+    NOTICED_MS,
+  )
+  expect(readFileSync(path.join(folder, 'launch.json'), 'utf8')).toContain(id)
+})
+
+it('a scratch disk that is deleted is told; the VM goes on with what it has open, and a new start is refused with the reason', async () => {
+  const [scratch = ''] = globSync(path.join(system.dataDir, 'volume/*/*.raw'))
+  await survived(async () => {
+    rmSync(scratch)
+    await until('the loss is told', async () => (await degraded())?.reason === 'FILE_LOST', NOTICED_MS)
+    expect((await degraded())?.message).toContain(path.basename(scratch))
+    expect((await exec(system.api, id, ['dd', 'if=/dev/zero', 'of=/tmp/file', 'bs=64k', 'count=1', 'conv=fsync'])).code).toBe(0)
+  })
+  const { operation } = await system.api.instances.restartInstance({ id })
+  const last = await ended(system.api, operation, OperationState.FAILED)
+  expect(last.error?.message).toContain('gone from the pool')
+})
