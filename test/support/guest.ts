@@ -51,7 +51,7 @@ export async function create(api: Api, name: string, image: string, spec: Omit<S
 /** Waits for the end of an operation; fails when it ends otherwise than wanted. */
 export async function ended(api: Api, operation: Operation | undefined, wanted?: OperationState): Promise<Operation> {
   if (!operation) throw new Error('no operation')
-  const { operation: last } = await api.operations.waitOperation({ id: operation.id, timeout: { seconds: 120n } })
+  const { operation: last } = await api.operations.waitOperation({ id: operation.id, timeout: { seconds: 120n } }, { timeoutMs: 125_000 })
   if (!last?.endTime) throw new Error(`${operation.kind} of ${operation.resourceName} had not ended: ${JSON.stringify(last?.progress)}`)
   if (wanted !== undefined && last.state !== wanted)
     throw new Error(`${last.kind} of ${last.resourceName} ended ${last.state}: ${last.error?.message}`)
