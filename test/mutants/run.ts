@@ -14,7 +14,7 @@ interface Verdict {
 }
 
 /** Why a test file cannot tell anything without any sabotage; empty when what is looked at is green there. */
-type Clean = ReadonlyMap<string, string>
+type Clean = (test: string) => string
 
 function main(names: readonly string[]): number {
   const mutants = readMutants(import.meta.dirname, names)
@@ -52,20 +52,25 @@ function wrongTypes(tree: Tree, mutants: readonly Mutant[]): Map<string, string>
   return wrong
 }
 
+/** Runs each file once without any sabotage, when it is first asked for. */
 function cleanRuns(tree: Tree, mutants: readonly Mutant[]): Clean {
-  const files = Map.groupBy(mutants, ({ test }) => test)
-  const reasons = [...files].map(([test, those]): [string, string] => {
-    process.stderr.write(`clean run of ${test}\n`)
+  const reasons = new Map<string, string>()
+  const look = (test: string): string => {
+    const those = mutants.filter((mutant) => mutant.test === test)
     const { passed, failed, broken } = runTests(tree.root, those)
     const missing = those.find(({ title }) => !passed.some((name) => name.includes(title)))
-    return [test, broken || ([...failed.values()][0] ?? (missing ? `no test has the title “${missing.title}”` : ''))]
-  })
-  return new Map(reasons)
+    return broken || ([...failed.values()][0] ?? (missing ? `no test has the title “${missing.title}”` : ''))
+  }
+  return (test) => {
+    const known = reasons.get(test) ?? look(test)
+    reasons.set(test, known)
+    return known
+  }
 }
 
 function judge(tree: Tree, mutant: Mutant, clean: Clean, types: ReadonlyMap<string, string>): Verdict {
   const fail = (text: string): Verdict => ({ mutant, wrong: true, text })
-  const before = clean.get(mutant.test)
+  const before = clean(mutant.test)
   if (before) return fail(`not green without the sabotage: ${before}`)
   const found = types.get(mutant.name)
   if (found) return fail(`the type check finds it: ${found}`)
