@@ -1,8 +1,6 @@
-import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { formatHostPort, type Environment, type HostPort, readEnv } from '@berth/config'
 import { invalidArgument } from '@berth/errors'
-import { waitInCrowd } from './domain/agent-wait.ts'
 
 export type InstanceConfig = {
   dataDir: string
@@ -27,7 +25,7 @@ export type InstanceConfig = {
   uids: { first: number; last: number }
   /** Creates that boot at once; default one for each CPU. Undefined: that default. */
   bootSlots: number | undefined
-  /** How long an agent may take to answer on KVM, in milliseconds, stretched where more boot at once than there are CPUs. */
+  /** How long an agent may take to answer on KVM, in milliseconds, where no more boot at once than there are CPUs. */
   agentWaitMs: number
   failpointsFile: string | undefined
   testBootId: string | undefined
@@ -45,7 +43,6 @@ export function readConfig(environment: Environment = process.env): { config: In
       const address = (name: string, port: number): string =>
         formatHostPort(env.hostPort(name, { host: '127.0.0.1', port }) ?? { host: '', port: 0 })
       const listen = env.hostPort('BERTH_LISTEN', { host: '127.0.0.1', port: 7015 })
-      const bootSlots = env.int('BERTH_BOOT_SLOTS', 0, { min: 0, max: 1024 }) || undefined
       const home = env.path('BERTH_HOME', path.resolve(import.meta.dirname, '../../..'))
       return {
         dataDir: env.path('BERTH_DATA_DIR', '/var/lib/berth'),
@@ -66,8 +63,8 @@ export function readConfig(environment: Environment = process.env): { config: In
         qemuBinary: env.path('BERTH_QEMU', '/usr/bin/qemu-system-x86_64'),
         shimBinary: env.path('BERTH_SHIM', path.join(home, '.berth/bin/berth-shim')),
         uids: uidRange(env.string('BERTH_UID_RANGE', '900000-965535')),
-        bootSlots,
-        agentWaitMs: waitInCrowd(env.duration('BERTH_AGENT_TIMEOUT', 60_000), bootSlots ?? 1, availableParallelism()),
+        bootSlots: env.int('BERTH_BOOT_SLOTS', 0, { min: 0, max: 1024 }) || undefined,
+        agentWaitMs: env.duration('BERTH_AGENT_TIMEOUT', 60_000),
         failpointsFile: env.path('BERTH_FAILPOINTS_FILE', undefined),
         testBootId: env.string('BERTH_TEST_BOOT_ID', undefined),
         logLevel: env.oneOf('BERTH_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),

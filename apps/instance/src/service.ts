@@ -11,6 +11,7 @@ import { OperationService } from '@berth/proto/berth/operation/v1/operation_pb.t
 import { callerOf, connectTo, hostIdentity, serve, service, verifier } from '@berth/rpc'
 import { createLogger, createMetrics, type Logger, serveHealth } from '@berth/telemetry'
 import type { InstanceConfig } from './config.ts'
+import { waitInCrowd } from './domain/agent-wait.ts'
 import type { Peers } from './domain/peers.ts'
 import type { Hypervisor } from './domain/ports.ts'
 import { instanceFiles } from './host/files.ts'
@@ -96,7 +97,7 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
     strangers: strangersOf({ hypervisor, store }),
     admission: admission({ slots, operations, enqueue: wake }),
     hostBootId: bootId(),
-    agentWaitMs: config.agentWaitMs,
+    agentWaitMs: waitInCrowd(config.agentWaitMs, slots, availableParallelism()),
   }
   const instances = stack.use(
     controller({

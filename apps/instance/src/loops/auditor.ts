@@ -1,4 +1,3 @@
-import type { InstanceSpec } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import type { AuditedOwner, Auditor } from '../domain/api.ts'
 import { type AuditedRow, compare } from '../domain/audit.ts'
 import { diskSerial } from '../domain/guest-config.ts'
@@ -6,6 +5,7 @@ import { isOff } from '../domain/status.ts'
 import { auditedRows } from '../store/audited.ts'
 import { nicSlot } from './bring-up.ts'
 import type { InstanceContext } from './context.ts'
+import type { InstanceRow } from '../store/tables.ts'
 
 /** Compares this service's slice of the host with its rows. The host is looked at first: what appears meanwhile has a row by then. */
 export function auditorOf({ hypervisor, files, store }: Pick<InstanceContext, 'hypervisor' | 'files' | 'store'>, host: string): Auditor {
@@ -31,7 +31,7 @@ export function auditorOf({ hypervisor, files, store }: Pick<InstanceContext, 'h
 }
 
 /** What has been started keeps its image, scratch disk and ports until it is deleted; what lives has its volumes as well. */
-function expectedFor({ started, living, moving, host }: AuditedRow, spec: InstanceSpec, here: string): AuditedOwner['expected'] {
+function expectedFor({ started, living, moving, host }: AuditedRow, spec: InstanceRow['spec'], here: string): AuditedOwner['expected'] {
   if (!started || moving || host !== here) return []
   return [
     { service: 'image', slot: 'root' },
