@@ -107,7 +107,7 @@ const ON_DELETE = /^(instance\.delete|volume\.release|network\.port\.release)\./
  *
  * Not run: a kill at a `.before` that follows directly on the `.after` of the step before it, which is the same crash, as it is after one of the steps
  * that a create does side by side; kills in a start where it shares every line with a create; a kill after the steps of an undoing that a delete takes
- * in the same lines. Kills of different services go together in one life of an instance, those of one service come one after the other.
+ * in the same lines. Several go together in one life of an instance, those of one service one after the other.
  */
 export const CELLS = {
   kill: {
@@ -170,10 +170,11 @@ export const CELLS = {
 
 type Lists = Readonly<Record<string, readonly string[]>>
 
-/** Lists side by side: the n-th points of all of them go together, since they cut different services. */
-export function rounds(lists: Lists): string[][] {
-  const length = Math.max(...Object.values(lists).map((list) => list.length))
-  return Array.from({ length }, (_, index) => Object.values(lists).flatMap((list) => list[index] ?? []))
+/** Lists dealt out, so that the points of one service that go together are as far apart as can be. */
+export function hands(lists: Lists, count: number): string[][] {
+  return Array.from({ length: count }, (_, hand) =>
+    Object.values(lists).flatMap((list) => list.filter((_, index) => index % count === hand)),
+  )
 }
 
 /** Whether some test cuts a service at this point. */
