@@ -43,8 +43,8 @@ function mayHaveLeft(dataDir: string): boolean {
 
 /** VMs outlive the services: to stop them in order the services are started once more. */
 async function takeDownWithoutServices({ cli, out }: Work): Promise<void> {
-  const bundle = path.join(cli.env.home, 'dist/supervisor.mjs')
-  const entry = existsSync(bundle) ? bundle : path.join(cli.env.home, 'apps/supervisor/src/start.ts')
+  const bundled = import.meta.url.endsWith('.mjs')
+  const entry = bundled ? path.join(import.meta.dirname, 'supervisor.mjs') : path.join(cli.env.home, 'apps/supervisor/src/start.ts')
   const child = spawn(process.execPath, [entry, '--down'], { stdio: ['ignore', 'inherit', 'inherit'] })
   const [code] = (await once(child, 'exit')) as [number | null]
   if (code !== 0) throw new Exit(code ?? 1)
