@@ -18,7 +18,12 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/**/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/**/*.test.{ts,mjs}', 'test/{bench,soak,mutants}/*.test.ts'],
+          include: [
+            'packages/**/src/**/*.test.ts',
+            'apps/*/src/**/*.test.ts',
+            'scripts/**/*.test.{ts,mjs}',
+            'test/{bench,soak,mutants}/*.test.ts',
+          ],
           exclude: generated,
           testTimeout: 10_000,
         },

@@ -27,7 +27,8 @@ function sizeProblems({ path: file, text }: SourceFile): string[] {
 }
 
 /** PATH is the machine's, not a setting of ours; the switches of tests reach into packages on purpose and are refused in earnest use. */
-const SETTINGS = /\bprocess\.env\b(?!(\.|\[')(PATH|BERTH_TEST_BOOT_ID|BERTH_TEST_NO_EVENTS|BERTH_TEST_NO_POLL|BERTH_FAILPOINTS_FILE)\b)/
+const SETTINGS =
+  /\bprocess\.env\b(?!(\.|\[')(PATH|BERTH_TEST_BOOT_ID|BERTH_TEST_NO_EVENTS|BERTH_TEST_NO_POLL|BERTH_TEST_STALE|BERTH_FAILPOINTS_FILE)\b)/
 
 function environmentProblems({ path: file, text }: SourceFile): string[] {
   const place = placeOf(file)

@@ -80,7 +80,7 @@ function onThePathOfACreate(): string[] {
 
 it('the services register their failpoints by themselves, those of every one that a create uses', () => {
   const services = new Set(onThePathOfACreate().map((name) => name.split('.')[0]))
-  expect([...services].toSorted()).toEqual(['image', 'instance', 'network', 'volume'])
+  expect(services).toEqual(new Set(['image', 'instance', 'network', 'volume']))
   expect(onThePathOfACreate().length).toBeGreaterThanOrEqual(40)
 })
 

@@ -71,7 +71,7 @@ function load(service: Service, signal: AbortSignal): { load: Load; done: Promis
   const { api } = system
   const result: Load = { codes: {} }
   const note = (error: unknown): void => {
-    const code = error === undefined ? 'OK' : isBerthError(error) ? error.code : `not ours: ${error}`
+    const code = error === undefined ? 'OK' : isBerthError(error) ? error.code : `not ours: ${String(error as Error)}`
     if (error !== undefined && signal.aborted) return
     result.codes[code] = (result.codes[code] ?? 0) + 1
   }

@@ -78,7 +78,7 @@ async function gather(ctx: InstanceContext, what: BringUp): Promise<Parts | Pend
   void Promise.all([image, disks])
     .then(([found]) => 'rootPath' in found && stage(ctx, what, 'NETWORK'))
     .catch(() => {})
-  const [foundImage, foundKernel, [scratchPath = '', ...diskPaths], foundPorts] = await allOrFirstError([image, kernel, disks, ports])
+  const [foundImage, foundKernel, [scratchPath, ...diskPaths], foundPorts] = await allOrFirstError([image, kernel, disks, ports])
   if ('operationId' in foundImage) {
     stage(ctx, what, 'PULL', foundImage)
     return foundImage

@@ -21,6 +21,8 @@ type Waiting = { latest: Progress; stages: StageTimes[] }
 export function createProgress(db: Database) {
   const { operations } = db.tables
   const waiting = new Map<string, Waiting>()
+  /** Batches whose writes have not ended, oldest first. */
+  const unwritten = new Set<ReadonlyMap<string, Waiting>>()
   let timer: NodeJS.Timeout | undefined
   let lastMs = Number.NEGATIVE_INFINITY
   let writing: Promise<void> = Promise.resolve()
@@ -41,7 +43,11 @@ export function createProgress(db: Database) {
     lastMs = performance.now()
     const batch = new Map(waiting)
     waiting.clear()
-    writing = writing.then(() => db.transaction('progress', (tx) => write(tx, batch))).catch(() => {})
+    unwritten.add(batch)
+    writing = writing
+      .then(() => db.transaction('progress', (tx) => write(tx, batch)))
+      .catch(() => {})
+      .then(() => void unwritten.delete(batch))
     return writing
   }
 
@@ -65,21 +71,22 @@ export function createProgress(db: Database) {
       for (const [id, position] of places)
         note(id, position > 0 ? { stage: 'QUEUED', done: position, unit: 'position' } : { stage: 'ADMITTED' })
     },
-    /** What waits for an operation, merged with what is stored. */
+    /** What is not written yet of an operation, or is being written, merged with what is stored. */
     stagesOf(id: string, stored: StageTimes[]): StageTimes[] {
-      return merged(stored, waiting.get(id)?.stages ?? [])
+      return [...unwritten, waiting].reduce((stages, batch) => merged(stages, batch.get(id)?.stages ?? []), stored)
     },
     /** What waits for an operation that has ended is not written any more. */
     forget: (id: string): void => void waiting.delete(id),
   }
 }
 
-/** The end of a stage is the start of the next. A stage that goes on from an earlier write is one stage. */
+/** The end of a stage is the start of the next. A stage that goes on from an earlier write, or is stored already, is one stage. */
 function merged(stored: StageTimes[], added: StageTimes[]): StageTimes[] {
   const all = [...stored]
   for (const next of added) {
     const last = all.at(-1)
     if (last?.stage === next.stage && last.end === undefined) continue
+    if (all.some(({ stage, start }) => stage === next.stage && start === next.start)) continue
     if (last && last.end === undefined) all[all.length - 1] = { ...last, end: next.start }
     all.push({ ...next })
   }
