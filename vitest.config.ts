@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 const generated = ['**/node_modules/**', '**/dist/**', 'target/**', '.berth/**']
 const machine = {
   pool: 'forks',
+  // One whole system at a time: two of them fight for two cores, and what is then late looks like a fault.
+  fileParallelism: false,
   globalSetup: 'packages/testing/src/global-setup.ts',
   testTimeout: 60_000,
   hookTimeout: 120_000,
