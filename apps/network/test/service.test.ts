@@ -102,7 +102,7 @@ describe('the network service', () => {
     await expect(service.host.ensurePort(wish(2))).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'NO_FREE_ADDRESS' })
   })
 
-  it('repairs a flushed ruleset, a deleted bridge and a deleted tap within ten seconds', async () => {
+  it('repairs a flushed ruleset, a chain put into its table, a deleted bridge and a deleted tap within ten seconds', async () => {
     await using world = await createTestHost()
     await using service = await world.start()
     const { grant } = await service.host.ensurePort(wish(1, true))
@@ -110,8 +110,10 @@ describe('the network service', () => {
     const { network } = await service.host.ensureNetwork({ project: 'default', network: '' })
     const bridge = network?.status?.hosts[0]?.bridge ?? ''
     const clean = async () => (await service.audits.auditHost({})).findings.length === 0
+    const table = /inet (berth_\w+)/.exec(await world.space.must('nft', 'list', 'tables'))?.[1] ?? ''
     for (const harm of [
       ['nft', 'flush', 'ruleset'],
+      ['nft', `add chain inet ${table} planted { type filter hook forward priority -500; policy drop; }`],
       ['ip', 'link', 'del', tap],
       ['ip', 'link', 'del', bridge],
     ]) {
@@ -120,6 +122,7 @@ describe('the network service', () => {
       await until(`${harm.join(' ')} is repaired`, clean)
     }
     expect(await world.space.must('ip', 'link', 'show', tap)).toContain(',UP')
+    expect(await world.space.must('nft', 'list', 'ruleset')).not.toContain('planted')
   })
 
   it('answers names of guests on the bridge alone, from a DNS server that outlives the service and is started again when it dies', async () => {

@@ -70,15 +70,6 @@ export const repairedOfNetworks: Orphan[][] = [
       () => ({ service, side: 'DATABASE_ONLY', kind: 'address', name: facts.bridge, resourceId: facts.network }),
     ),
     orphan(
-      'a chain of others that drops and lacks our rule',
-      () => {
-        sh('nft', 'add table ip others; add chain ip others FORWARD { type filter hook forward priority 0; policy drop; }')
-        sh('nft', 'flush', 'chain', 'ip', 'others', 'FORWARD')
-        if (undo.length === 0) undo.push(() => quietly('nft', 'delete', 'table', 'ip', 'others'))
-      },
-      () => ({ service, side: 'DATABASE_ONLY', kind: 'rule', name: `ip others FORWARD iifname "${facts.bridge}" accept` }),
-    ),
-    orphan(
       'a network without its DNS server',
       () => {
         const pid = Number(readFileSync(data('network', facts.bridge, 'dnsmasq.pid'), 'utf8'))

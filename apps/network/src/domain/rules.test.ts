@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { addElement, bridgeElements, dropElement, portElements } from './elements.ts'
 import { hostNames } from './names.ts'
-import { renderTables } from './rules.ts'
+import { renderStrayChains, renderTables } from './rules.ts'
 import { bridge, port } from './testing.ts'
 
 const names = hostNames('hst_1', 'abcd')
@@ -13,6 +13,22 @@ describe('the rules of a host', () => {
     for (const chain of chains) expect(script).toContain(`flush chain ${chain}\n`)
     expect(script).not.toMatch(/flush (set|table)|delete/)
     expect(chains).toHaveLength(11)
+  })
+
+  it('take out chains that others put into our tables, and no chain of ours or of other tables', () => {
+    const chain = (family: string, table: string, name: string) => ({ family, table, name })
+    const chains = [
+      chain('inet', 'berth_abcd', 'planted'),
+      chain('bridge', 'berth_abcd', 'from_guest'),
+      chain('inet', 'berth_abcd', 'from_guest'),
+      chain('inet', 'filter', 'planted'),
+    ]
+    expect(renderStrayChains(names, { chains, rules: [], sets: [] })).toEqual([
+      'flush chain inet berth_abcd planted',
+      'flush chain inet berth_abcd from_guest',
+      'delete chain inet berth_abcd planted',
+      'delete chain inet berth_abcd from_guest',
+    ])
   })
 
   it('let nothing out of a tap of this host that its members do not admit', () => {

@@ -1,4 +1,5 @@
 import type { HostNames } from './names.ts'
+import type { Ruleset } from './ruleset.ts'
 
 /**
  * The tables, sets and chains of a host as one idempotent nft script: sets keep their members, chains are emptied and filled again in the same
@@ -10,6 +11,13 @@ import type { HostNames } from './names.ts'
  */
 export function renderTables({ table, tapPrefix }: HostNames): string {
   return [...tableOf('bridge', table, bridgeSets, bridgeChains(tapPrefix)), ...tableOf('inet', table, inetSets, inetChains), ''].join('\n')
+}
+
+/** The lines that take chains of others out of our tables. Our own chains must have been filled again before, so that none leads there. */
+export function renderStrayChains({ table, tapPrefix }: HostNames, { chains }: Ruleset): string[] {
+  const own = { bridge: bridgeChains(tapPrefix), inet: inetChains } as Record<string, Record<string, Chain>>
+  const strays = chains.filter((chain) => chain.table === table && !Object.hasOwn(own[chain.family] ?? {}, chain.name))
+  return ['flush', 'delete'].flatMap((verb) => strays.map(({ family, name }) => `${verb} chain ${family} ${table} ${name}`))
 }
 
 type Chain = { hook?: string; rules: string[] }

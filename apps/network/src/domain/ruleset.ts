@@ -17,15 +17,20 @@ export function parseRuleset(json: string): Ruleset {
   return ruleset
 }
 
-/** The chains and rules of our two tables as text that changes when anybody changes them; counters and handles are left out. Empty without them. */
+/**
+ * The chains and rules of our two tables as text that changes when anybody changes them; counters, handles and the order in which chains were made are
+ * left out. Empty without them.
+ */
 export function chainsText({ chains, rules }: Ruleset, table: string): string {
-  const lines = [
-    ...chains
-      .filter((chain) => chain.table === table)
-      .map(({ family, name, hook, policy }) => `${family} ${name} ${hook ?? '-'} ${policy ?? '-'}`),
-    ...rules.filter((rule) => rule.table === table).map(({ family, chain, expr }) => `${family} ${chain} ${exprText(expr)}`),
-  ]
-  return lines.join('\n')
+  const heads = chains
+    .filter((chain) => chain.table === table)
+    .map(({ family, name, hook, policy }) => `${family} ${name} ${hook ?? '-'} ${policy ?? '-'}`)
+  const bodies = Map.groupBy(
+    rules.filter((rule) => rule.table === table),
+    ({ family, chain }) => `${family} ${chain}`,
+  )
+  const texts = [...bodies].map(([chain, own]) => own.map(({ expr }) => `${chain} ${exprText(expr)}`).join('\n'))
+  return [...heads.toSorted(), ...texts.toSorted()].join('\n')
 }
 
 /** Members of a set in the form nft takes them, e.g. `bt1 . 02:… . 10.94.0.2` or `10.94.0.0/24`. */

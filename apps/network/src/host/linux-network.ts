@@ -5,8 +5,9 @@ import { compare } from '../domain/compare.ts'
 import { addElement, allElements, bridgeElements, dropElement, portElements } from '../domain/elements.ts'
 import type { AcceptRule, BridgeConfig, HostConfig, HostNetwork, PortConfig } from '../domain/host-network.ts'
 import { renderBridge, renderForwarding, renderGuest, renderGuestRemoval, renderTap, settingsOf } from '../domain/links.ts'
+import type { Measured } from '../domain/measured.ts'
 import type { HostNames } from '../domain/names.ts'
-import { renderTables } from '../domain/rules.ts'
+import { renderStrayChains, renderTables } from '../domain/rules.ts'
 import { chainsText, parseRuleset } from '../domain/ruleset.ts'
 import { describeHost } from './describe.ts'
 import type { HostSettings } from './host-settings.ts'
@@ -19,7 +20,7 @@ const timeoutMs = 10_000
 
 /** The host's networking by iproute2 and nft, in the network namespace the runner works in. */
 export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOptions): HostNetwork {
-  // What our chains look like in nft's own words; known once we have written them.
+  // What our chains look like in nft's own words, from when they were written first: what is listed later may have been changed by others since.
   let chains: string | undefined
 
   const batch = async (program: 'ip' | 'bridge', lines: string[], signal: AbortSignal, force = false): Promise<void> => {
@@ -31,7 +32,7 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
   }
   const accept = async (names: HostNames, wanted: BridgeConfig[], known: BridgeConfig[], signal: AbortSignal): Promise<AcceptRule[]> => {
     const ruleset = parseRuleset(await readCommand(runner, ['nft', '-j', 'list', 'ruleset'], signal))
-    chains = chainsText(ruleset, names.table)
+    chains ??= chainsText(ruleset, names.table)
     const plan = planAccepts(ruleset, wanted, names)
     await nft(renderAccepts(plan, known), signal)
     return plan.wanted
@@ -47,11 +48,11 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
     await batch('ip', [...renderTap(names, port, await settings.hasLink(port.tap)), ...renderGuest(port)], signal)
   }
   /** Where somebody left tables of our name that ours do not fit into, these go first, in the same transaction. */
-  const writeRules = async (config: HostConfig, signal: AbortSignal): Promise<void> => {
+  const writeRules = async (config: HostConfig, { ruleset }: Measured, signal: AbortSignal): Promise<void> => {
     const { table } = config.names
     const lines = [renderTables(config.names), ...allElements(config).map((element) => addElement(table, element))]
     const fresh = ['bridge', 'inet'].flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`])
-    await nft(lines, signal).catch(() => nft([...fresh, ...lines], signal))
+    await nft([...lines, ...renderStrayChains(config.names, ruleset)], signal).catch(() => nft([...fresh, ...lines], signal))
   }
   const repair = async (config: HostConfig, signal: AbortSignal): Promise<void> => {
     const { names, bridges, ports } = config
@@ -59,7 +60,7 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
     const { drift } = compare(config, before, chains)
     // Rules first: no port is made or goes up without them.
     if (chains === undefined || drift.some(({ kind }) => kind === 'rule')) {
-      await writeRules(config, signal).catch(async (cause: unknown) => {
+      await writeRules(config, before, signal).catch(async (cause: unknown) => {
         // Nobody goes without rules: what cannot have them goes down, and up again with them.
         for (const port of ports) if (before.links.get(port.tap)?.up) await setUp({ ...port, up: false }, signal)
         throw unavailable('RULES_NOT_WRITTEN', 'the rules of this host could not be written, so that every port of it is down', { cause })
