@@ -29,12 +29,16 @@ export interface RivalVm {
 
 /** Prepares a rival to the VMs of a system: takes what they are made of from one of them. */
 export async function prepareRival({ system, image }: World): Promise<Rival> {
+  using stack = new DisposableStack()
   const folder = mkdtempSync('/var/tmp/berth-bench-')
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
   makeTap()
+  stack.defer(() => [TAP, BRIDGE].forEach((link) => must(['ip', 'link', 'del', 'dev', link])))
   const { parts, scratchBytes } = await patternOf({ system, image }, folder)
   const template = path.join(system.dataDir, 'volume/default/templates')
   const [templateName = ''] = readdirSync(template)
   let count = 0
+  const kept = stack.move()
   return {
     async start(signal) {
       count += 1
@@ -45,10 +49,7 @@ export async function prepareRival({ system, image }: World): Promise<Rival> {
       must(['truncate', '-s', String(scratchBytes), scratch])
       return startVm({ ...parts, scratch, tap: TAP, run }, signal)
     },
-    [Symbol.dispose]() {
-      for (const link of [TAP, BRIDGE]) must(['ip', 'link', 'del', 'dev', link])
-      rmSync(folder, { recursive: true, force: true })
-    },
+    [Symbol.dispose]: () => kept.dispose(),
   }
 }
 
