@@ -1,4 +1,5 @@
 import { badRegistry, type Handler, type TestServer } from '@berth/testing/bad-registry'
+import { until } from '@berth/testing'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -108,7 +109,7 @@ describe('an image that cannot be had fails the create with the reason, and leav
     expect(last.error?.code).toBe(code)
     expect(JSON.stringify(last.error?.details.map((it) => Buffer.from(it.value).toString()))).toContain(reason)
     await expect(system.api.instances.getInstance({ id: instance?.id })).rejects.toMatchObject({ code: 'NOT_FOUND' })
-    expect((await system.api.images.listImages({})).images).toEqual([])
+    await until('the image of the failed pull is gone', async () => (await system.api.images.listImages({})).images.length === 0)
     expect((await system.api.audit.auditHost({})).findings).toEqual([])
   })
 
