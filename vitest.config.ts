@@ -3,13 +3,13 @@ import { defineConfig } from 'vitest/config'
 const generated = ['**/node_modules/**', '**/dist/**', 'target/**', '.berth/**']
 const machine = {
   pool: 'forks',
-  // One whole system at a time: two of them fight for two cores, and what is then late looks like a fault.
-  fileParallelism: false,
   globalSetup: 'packages/testing/src/global-setup.ts',
   testTimeout: 60_000,
   hookTimeout: 120_000,
   teardownTimeout: 20_000,
 } as const
+/** One whole system at a time: two of them fight for two cores, and what is then late looks like a fault. */
+const system = { ...machine, fileParallelism: false } as const
 
 export default defineConfig({
   test: {
@@ -35,18 +35,23 @@ export default defineConfig({
         test: {
           ...machine,
           name: 'integration',
-          include: [
-            'apps/*/test/**/*.test.ts',
-            'packages/*/test/**/*.test.ts',
-            'test/{e2e,conformance,faults,sdk,architecture}/**/*.test.ts',
-          ],
+          include: ['apps/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'test/architecture/**/*.test.ts'],
           exclude: [...generated, '**/*.vm.test.ts'],
         },
       },
       {
         extends: true,
         test: {
-          ...machine,
+          ...system,
+          name: 'system',
+          include: ['test/{e2e,faults}/**/*.test.ts'],
+          exclude: [...generated, '**/*.vm.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...system,
           name: 'vm',
           include: ['apps/*/test/**/*.vm.test.ts', 'test/**/*.vm.test.ts'],
           exclude: generated,

@@ -44,14 +44,22 @@ const check =
 /** Gives a command a network namespace of its own with only a loopback: its ports, bridges and rules meet nobody else's. */
 const ALONE = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'alone']
 
+/** Tests that wait for what others do: with one of the two ways on which word travels cut, the other has to carry it. */
+const WAITING = [
+  'packages/controller/test/controller',
+  'packages/controller/test/operations',
+  'packages/events/test/watch',
+  'packages/events/test/event-',
+]
+
 const vitest =
-  (project, prefix = []) =>
+  (project, prefix = [], { files = [], env = {} } = {}) =>
   async () => {
     mkdirSync('.berth/test', { recursive: true })
     rmSync(RESULT, { force: true })
-    const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs']
+    const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs', ...files]
     const [command, ...words] = [...prefix, 'vitest', ...args]
-    const { ok } = await run(command, words, { env: { TEST_RESULT_FILE: RESULT } })
+    const { ok } = await run(command, words, { env: { ...env, TEST_RESULT_FILE: RESULT } })
     const counts = existsSync(RESULT) ? JSON.parse(readFileSync(RESULT, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
     return withExit(counts, ok)
   }
@@ -71,5 +79,8 @@ export const TIERS = {
   rust,
   unit: vitest('unit'),
   integration: vitest('integration', ['unshare', ...ALONE]),
+  'no-events': vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { BERTH_TEST_NO_EVENTS: '1' } }),
+  'no-poll': vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { BERTH_TEST_NO_POLL: '1' } }),
+  system: vitest('system', ['unshare', ...ALONE]),
   vm: vitest('vm', ['unshare', ...ALONE]),
 }

@@ -76,12 +76,24 @@ async function readyAgain(): Promise<void> {
   await until('all are ready', async () => (await Promise.all([7111, 7112, 7113, 7114, 7115].map(look))).every(Boolean), 60_000)
 }
 
+/** A state that is not older than the last heartbeat cannot be told from the present one. */
+async function beatenSince(time: Date): Promise<void> {
+  const schemas = ['image', 'volume', 'network', 'instance']
+  const beats = schemas.map((schema) => `select min(heartbeat) as heartbeat from ${schema}.leases`).join(' union all ')
+  const sql = `select min(heartbeat) > '${time.toISOString()}' as beaten from (${beats}) all_beats`
+  await until('every service has said since that it lives', async () => {
+    const [row] = await postgres.sql(sql, 'live')
+    return row?.['beaten'] === true
+  })
+}
+
 it('a database restored from an earlier copy: nothing is deleted, forgotten VMs are told by the audit, and none is started beside them', {
   timeout: 200_000,
 }, async () => {
   const kept = await create(system.api, 'kept', image)
   const lost = await create(system.api, 'deleted-later', image)
   await closed(() => postgres.sql('create database earlier template live'))
+  const copied = new Date()
   await readyAgain()
   await until(
     'the delete is taken',
@@ -93,6 +105,7 @@ it('a database restored from an earlier copy: nothing is deleted, forgotten VMs 
     30_000,
   )
   const forgotten = await create(system.api, 'forgotten', image)
+  await beatenSince(copied)
   const before = { host: onHost(), pids: pids() }
 
   await closed(async () => {
