@@ -153,7 +153,7 @@ describe('access', () => {
       reason: 'DATABASE_UNAVAILABLE',
     })
     const ready = await fetch(`http://127.0.0.1:${lonely.healthPort}/readyz`)
-    expect([ready.status, await ready.json()]).toEqual([503, { ready: false, database: false }])
+    expect([ready.status, await ready.json()]).toEqual([503, { ready: false, listening: true, database: false }])
     expect((await (await fetch(`http://127.0.0.1:${lonely.port}/.well-known/jwks.json`)).json()) as object).toMatchObject({
       keys: [{ crv: 'Ed25519' }, { host: 'hst_here' }],
     })
