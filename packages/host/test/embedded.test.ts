@@ -1,12 +1,13 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { createClient } from '@berth/db'
 import { home, tempDir } from '@berth/testing'
 import { expect, it } from 'vitest'
 import { startEmbeddedNats, startEmbeddedPostgres } from '../src/embedded/index.ts'
-import { isAlive } from '../src/index.ts'
+import { isAlive, type ProcessIdentity, processIdentity } from '../src/index.ts'
 
 it('keeps what was committed over a stop, adopts what runs, and asks for the password', async () => {
   using data = tempDir('embedded')
@@ -41,6 +42,28 @@ it('keeps what was committed over a stop, adopts what runs, and asks for the pas
   await third.stop()
   for (const secret of ['postgres/password', 'postgres/log']) expect(statSync(path.join(data.path, secret)).mode & 0o077).toBe(0)
 })
+
+it('starts Postgres over the pid file of one that was killed, whoever has that pid by now', async () => {
+  using data = tempDir('embedded')
+  const options = { dataDir: data.path, home, fast: true, tieToParent: true }
+  const first = await startEmbeddedPostgres(options)
+  process.kill(first.identity.pid, 'SIGKILL')
+  await first.stop()
+  using stranger = sleeper()
+  const file = path.join(data.path, 'postgres/db/postmaster.pid')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^.*$/m, String(stranger.pid)))
+  const second = await startEmbeddedPostgres(options)
+  expect(second).toMatchObject({ adopted: false, url: first.url })
+  await second.stop()
+  expect(isAlive(stranger)).toBe(true)
+})
+
+function sleeper(): ProcessIdentity & Disposable {
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' })
+  const identity = processIdentity(child.pid ?? 0)
+  if (!identity) throw new Error('no process')
+  return { ...identity, [Symbol.dispose]: () => void child.kill('SIGKILL') }
+}
 
 it('listens on loopback when it is given a port', async () => {
   using data = tempDir('embedded')

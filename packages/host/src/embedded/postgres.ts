@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type ProcessIdentity, processIdentity } from '../process/identity.ts'
 import { type Account, impassableParents, ownFolder, serverAccount } from './account.ts'
 import { installPostgres } from './postgres-binaries.ts'
@@ -33,6 +34,7 @@ export type EmbeddedServer = {
 const superuser = 'berth'
 const socketPort = 5432
 const longestSocketPath = 107
+const leftoversMs = 5_000
 
 /** Runs PostgreSQL 18 from the npm package: SCRAM, a Unix socket, fsync on. Adopts the server when it is running already. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedServer> {
@@ -47,14 +49,47 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const native = installPostgres(options.home, path.join(root, 'native'))
   ownFolder(run, 0o755, account)
   if (!existsSync(db)) initialise({ native, db, root, account, fast: options.fast ?? false })
-  const identity = spawnServer({
-    name: 'Postgres',
-    argv: [path.join(native, 'bin/postgres'), '-D', db, '-k', run, '-p', String(options.port ?? socketPort), ...settings(options)],
-    account,
-    logFile,
-    tieToParent: options.tieToParent ?? false,
-  })
-  return { ...server(url, await ready(db, identity, logFile)), adopted: false }
+  const start = () =>
+    ready(
+      db,
+      spawnServer({
+        name: 'Postgres',
+        argv: [path.join(native, 'bin/postgres'), '-D', db, '-k', run, '-p', String(options.port ?? socketPort), ...settings(options)],
+        account,
+        logFile,
+        tieToParent: options.tieToParent ?? false,
+      }),
+      logFile,
+    )
+  return { ...server(url, await (takeLockFile(db) ? insist(start) : start())), adopted: false }
+}
+
+/**
+ * A postmaster that was killed leaves its pid file, and the next one refuses to start while that pid is anything: a zombie that init has not reaped,
+ * or a process that has got the pid since. It goes on when the pid is its parent's (CreateLockFile in src/backend/utils/init/miscinit.c), and still
+ * makes sure that nobody is attached to the dead one's memory.
+ *
+ * @returns whether there was one
+ */
+function takeLockFile(db: string): boolean {
+  const file = path.join(db, 'postmaster.pid')
+  const text = readIfThere(file)
+  if (text === undefined) return false
+  writeFileSync(file, text.replace(/^.*$/m, String(process.pid)))
+  return true
+}
+
+/** Processes of a postmaster that was killed need a moment to end. @throws what `start` throws once that is over */
+async function insist<T>(start: () => Promise<T>): Promise<T> {
+  const end = performance.now() + leftoversMs
+  for (;;) {
+    try {
+      return await start()
+    } catch (error) {
+      if (performance.now() > end) throw error
+      await delay(100)
+    }
+  }
 }
 
 function settings({ port, fast = false, tieToParent = false }: EmbeddedPostgresOptions): string[] {
