@@ -1,0 +1,44 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import path from 'node:path'
+
+/** Folders of a system that are file systems of their own, in memory and small. */
+export interface SmallDisks {
+  /** For `prepare` of a system: mounts them, and answers with what takes them away. */
+  mount(dataDir: string): () => void
+  /** Leaves so many bytes free in one of them. */
+  fill(folder: string, freeBytes?: number): void
+  /** Gives the room back. */
+  drain(folder: string): void
+}
+
+/** @param sizes bytes by folder below the data folder */
+export function smallDisks(sizes: Record<string, number>): SmallDisks {
+  let root = ''
+  const filler = (folder: string) => path.join(root, folder, '.filler')
+  return {
+    mount(dataDir) {
+      root = dataDir
+      for (const [folder, bytes] of Object.entries(sizes)) {
+        mkdirSync(path.join(root, folder), { recursive: true })
+        execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=755`, 'berth-test', path.join(root, folder)])
+      }
+      return () => {
+        for (const folder of Object.keys(sizes)) execFileSync('umount', ['--lazy', path.join(root, folder)])
+      }
+    },
+    fill(folder, freeBytes = 0) {
+      const file = openSync(filler(folder), 'a')
+      const piece = Buffer.alloc(4096)
+      const free = () => statfsSync(path.join(root, folder)).bfree * 4096
+      try {
+        while (free() > freeBytes) writeSync(file, piece)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      } finally {
+        closeSync(file)
+      }
+    },
+    drain: (folder) => rmSync(filler(folder), { force: true }),
+  }
+}
