@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Change, Database, ResourceMessage, ResourceStore } from '@berth/db'
 import type { Logger } from '@berth/telemetry'
 import type { Msg } from '@nats-io/nats-core'
@@ -11,6 +12,7 @@ const relayPollMs = 2_000
 /** The commits of one piece of work come close together: they share a turn of the relay, and watches hear so much later of the first. */
 const relayAfterMs = 20
 const mostRemembered = 10_000
+const lastWordsMs = 1_000
 
 export type EventsOptions = {
   db: Database
@@ -95,8 +97,11 @@ export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
     async [Symbol.asyncDispose]() {
       for (const stop of stops) stop()
       if (soon) kickNow()
-      await relay[Symbol.asyncDispose]()
+      const ending = relay[Symbol.asyncDispose]()
+      // What a broker in trouble has not taken by then is published by the next process.
+      await Promise.race([ending, delay(lastWordsMs, undefined, { ref: false })])
       await broker[Symbol.asyncDispose]()
+      await ending
     },
   }
 }

@@ -9,6 +9,8 @@ export type TestNats = AsyncDisposable & {
   kill(): Promise<void>
   /** Starts it again on the same port with the same store. */
   restart(): Promise<void>
+  /** Keeps its connections, and answers nothing until it is disposed. */
+  hold(): void
 }
 
 /** A nats-server with JetStream of its own, ended and removed at the end of its scope. */
@@ -16,6 +18,7 @@ export async function testNats(): Promise<TestNats> {
   const dataDir = makeTempDir('nats')
   const options = { dataDir, home, tieToParent: true }
   let server: EmbeddedServer = await startEmbeddedNats(options)
+  let held = false
   const port = Number(new URL(server.url).port)
   return {
     url: server.url,
@@ -26,7 +29,12 @@ export async function testNats(): Promise<TestNats> {
     async restart() {
       server = await startEmbeddedNats({ ...options, port })
     },
+    hold() {
+      process.kill(server.identity.pid, 'SIGSTOP')
+      held = true
+    },
     async [Symbol.asyncDispose]() {
+      if (held) process.kill(server.identity.pid, 'SIGCONT')
       await server.stop()
       rmSync(dataDir, { recursive: true, force: true })
     },
