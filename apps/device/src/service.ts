@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { formatHostPort } from '@berth/config'
 import { armFailpoints, createOperations, holdHost, operationService, startRetention } from '@berth/controller'
+import { ownDatabase } from '@berth/controller/audit/own-database'
 import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { eventService, openEvents } from '@berth/events'
 import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
@@ -81,7 +82,7 @@ export async function startService(
         service(DeviceService, deviceRoutes({ ...inventory, devices: publicDevices(db), watch })),
         service(OperationService, operationService({ operations, callerOf })),
         service(EventService, eventService({ events, callerOf })),
-        service(AuditService, auditRoutes(inventory)),
+        service(AuditService, auditRoutes(inventory, { sure: () => ownDatabase({ db, dataDir, lease }), logger })),
       ],
     }),
   )

@@ -1,5 +1,5 @@
 import { notFound, outOfRange } from '@berth/errors'
-import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
+import { AuditService, FindingSide, RemovalOutcome } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { EventService } from '@berth/proto/berth/event/v1/event_pb.ts'
 import { InstanceService } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { type OperationSchema, OperationService } from '@berth/proto/berth/operation/v1/operation_pb.ts'
@@ -29,6 +29,10 @@ export class FakePeer implements AsyncDisposable {
   readonly events: FakeEvent[] = []
   readonly changes = new EventEmitter().setMaxListeners(0)
   port = 0
+  /** What its audit finds beside what it always does. */
+  readonly orphans: string[] = []
+  /** What it was asked to clean up. */
+  readonly cleaned: { names: string[]; maxRemovals: number; includeRunning: boolean; validateOnly: boolean }[] = []
   /** Names of routes whose call was cancelled. */
   readonly cancelled: string[] = []
   readonly #auth: Authenticator
@@ -125,7 +129,19 @@ function eventService(peer: FakePeer): ServiceEntry {
 
 function auditService(peer: FakePeer): ServiceEntry {
   return service(AuditService, {
-    auditHost: () => ({ findings: [{ service: peer.name, kind: 'file', name: 'x' }], host: 'hst_a', compared: { file: 2n } }),
+    auditHost: () => ({
+      findings: [
+        { service: peer.name, kind: 'file', name: 'x' },
+        ...peer.orphans.map((name) => ({ service: peer.name, kind: 'file', name, side: FindingSide.HOST_ONLY })),
+      ],
+      host: 'hst_a',
+      compared: { file: 2n },
+    }),
+    cleanHost({ findings, maxRemovals, includeRunning, validateOnly }) {
+      peer.cleaned.push({ names: findings.map(({ name }) => name), maxRemovals, includeRunning, validateOnly })
+      const outcome = validateOnly ? RemovalOutcome.PLANNED : RemovalOutcome.REMOVED
+      return { host: 'hst_a', removals: findings.map((finding) => ({ finding, outcome })) }
+    },
   })
 }
 

@@ -1,4 +1,4 @@
-import { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
+import { AuditService, RemovalOutcome } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { EventService, type WatchEventsResponse } from '@berth/proto/berth/event/v1/event_pb.ts'
 import { OperationService } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { clientOf, connectTo } from '@berth/rpc'
@@ -153,5 +153,25 @@ describe('what the gateway answers for all services', () => {
     const { findings, host, compared } = await clientOf(AuditService, transport).auditHost({})
     expect(findings.map(({ service }) => service).toSorted()).toEqual([...peerNames].toSorted())
     expect([host, compared['file']]).toEqual(['hst_a', 10n])
+  })
+
+  it('cleans a host up by asking each service for its own, when all of it together is within the bound', async () => {
+    using transport = open()
+    const client = clientOf(AuditService, transport)
+    for (const name of ['volume', 'network'] as const) fixture.peers[name].orphans.push(`${name} 1`, `${name} 2`)
+    const refused = { code: 'FAILED_PRECONDITION', reason: 'TOO_MANY_REMOVALS', metadata: { found: '4', limit: '3' } }
+    await expect(client.cleanHost({ maxRemovals: 3 })).rejects.toMatchObject(refused)
+    const all = Object.values(fixture.peers).flatMap(({ cleaned }) => cleaned)
+    expect(all.map(({ validateOnly }) => validateOnly)).toEqual([true, true])
+
+    const { host, removals } = await client.cleanHost({ includeRunning: true })
+    expect([host, removals.map(({ finding }) => finding?.name).toSorted()]).toEqual([
+      'hst_a',
+      ['network 1', 'network 2', 'volume 1', 'volume 2'],
+    ])
+    expect(removals.every(({ outcome }) => outcome === RemovalOutcome.REMOVED)).toBe(true)
+    const last = { names: ['volume 1', 'volume 2'], maxRemovals: 2, includeRunning: true, validateOnly: false }
+    expect(fixture.peers.volume.cleaned.at(-1)).toEqual(last)
+    expect(fixture.peers.device.cleaned).toEqual([])
   })
 })

@@ -1,13 +1,18 @@
 import type { Lease } from '@berth/controller'
+import type { Orphan, Slice } from '@berth/controller/audit/clean-host'
+import { ownDatabase } from '@berth/controller/audit/own-database'
 import type { Database, ResourceMessage, ResourceStore } from '@berth/db'
 import { notFound } from '@berth/errors'
 import type { Events } from '@berth/events'
 import { keyedLock } from '@berth/host'
+import type { Logger } from '@berth/telemetry'
 import type { Digest } from './domain/digest.ts'
+import { orphanFiles } from './domain/orphans.ts'
 import type { Library } from './domain/ports.ts'
-import { takeInventory } from './host/inventory.ts'
+import { discardFile, filesInUse, takeInventory } from './host/inventory.ts'
 import type { KernelFiles } from './host/kernel-files.ts'
 import type { Paths } from './host/paths.ts'
+import { PARTS } from './loops/work.ts'
 import type { Owner, PageRequest, RouteContext } from './routes/context.ts'
 import { imageHolds } from './store/ensure.ts'
 import { expectedOn } from './store/expected.ts'
@@ -26,6 +31,9 @@ export interface Parts {
   pair: KernelRow | undefined
   library: Library
   paths: Paths
+  /** The data folder of the system. */
+  dataDir: string
+  logger: Logger
   /** Has the loop look at an image now. */
   wake(imageId: string): void
 }
@@ -77,6 +85,25 @@ export function routeContext(parts: Parts): RouteContext {
       found: await takeInventory(paths),
       holds: await db.read((queries) => holdsHere(queries, lease.hostId)),
     }),
+    clean: cleaning(parts),
+  }
+}
+
+/** Whoever begins to name parts does it under the same key: nothing gets a row while it is removed for having none. */
+function cleaning({ db, lease, kernels, library, paths, dataDir, logger }: Parts): Slice {
+  const orphans = async (): Promise<Orphan[]> => {
+    // The folder first: what is there now has had its row before.
+    const [found, open] = await Promise.all([takeInventory(paths), filesInUse(paths)])
+    const files = orphanFiles(await expectedOn(db, kernels.store, lease.hostId), found, open)
+    return files.map((file) => ({ ...file, remove: () => discardFile(paths, file.name) }))
+  }
+  return {
+    service: 'image',
+    hostId: lease.hostId,
+    sure: () => ownDatabase({ db, dataDir, lease }),
+    orphans,
+    exclusively: (signal, work) => library.exclusively(PARTS, signal, work),
+    logger,
   }
 }
 

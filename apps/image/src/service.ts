@@ -80,7 +80,10 @@ export async function startService(config: Config, options: ServiceOptions = {})
     controller({ name: 'image', store: viewOf(images, lease.hostId), lease, events, operations, concurrency: 4, reconcile, logger }),
   )
 
-  const ctx = routeContext({ db, lease, events, images, kernels, pair, library: books, paths, wake: (id) => loop.enqueue(id) })
+  const ctx = routeContext({
+    ...{ db, lease, events, images, kernels, pair, library: books, paths, dataDir, logger },
+    wake: (id) => loop.enqueue(id),
+  })
   const jwksUrl = `http://${config.gatewayAddress}/.well-known/jwks.json`
   const auth = verifier({ audience: 'image', dataDir, jwksUrl, cacheFile: `${paths.home}/jwks.json` })
   const server = stack.use(

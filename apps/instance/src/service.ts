@@ -1,6 +1,7 @@
 import { availableParallelism, hostname, totalmem } from 'node:os'
 import path from 'node:path'
 import { admission, armFailpoints, controller, createOperations, holdHost, operationService, startRetention } from '@berth/controller'
+import { ownDatabase } from '@berth/controller/audit/own-database'
 import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { eventService, openEvents } from '@berth/events'
 import { bootId } from '@berth/host'
@@ -17,6 +18,7 @@ import type { Hypervisor } from './domain/ports.ts'
 import { instanceFiles } from './host/files.ts'
 import { openHypervisor } from './hypervisor.ts'
 import { auditorOf } from './loops/auditor.ts'
+import { cleaning } from './loops/clean.ts'
 import type { InstanceContext } from './loops/context.ts'
 import { guestsOf } from './loops/guests.ts'
 import { livingVms } from './loops/living.ts'
@@ -120,6 +122,7 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
     hosts,
     guests: guestsOf({ ...context, events }),
     auditor: auditorOf(context, lease.hostId),
+    clean: cleaning({ ...context, host: lease.hostId, sure: () => ownDatabase({ db, dataDir: config.dataDir, lease }), logger }),
     clientAt: stack.use(replicas(identity('instance'))).at,
   }
   const server = await serve({

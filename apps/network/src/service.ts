@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { armFailpoints, createOperations, holdHost, type Lease, operationService, startRetention } from '@berth/controller'
+import { ownDatabase } from '@berth/controller/audit/own-database'
 import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { type Events, eventService, openEvents } from '@berth/events'
 import { createRunner, type Runner } from '@berth/host'
@@ -21,6 +22,7 @@ import { hostSettingsKeeper } from './host/host-settings.ts'
 import { linuxNetwork } from './host/linux-network.ts'
 import { type HostAdapters, recordedHost } from './host/recorder.ts'
 import { procSettings } from './host/sysctl.ts'
+import { cleaning } from './loops/clean.ts'
 import type { NetworkContext } from './loops/context.ts'
 import { startLoops } from './loops/start.ts'
 import { networkWork } from './loops/work.ts'
@@ -119,8 +121,9 @@ type Served = {
   context: NetworkContext
 }
 
-function serveAll({ dataDir, listen, gatewayAddress }: NetworkConfig, { events, operations, work, context }: Served) {
-  const { stores, logger } = context
+function serveAll({ dataDir, listen, gatewayAddress }: NetworkConfig, { db, events, operations, work, context }: Served) {
+  const { stores, logger, lease } = context
+  const sure = () => ownDatabase({ db, dataDir, lease })
   const auth = verifier({
     audience: 'network',
     dataDir,
@@ -137,7 +140,7 @@ function serveAll({ dataDir, listen, gatewayAddress }: NetworkConfig, { events, 
       service(NetworkHostService, hostNetworkRoutes(work)),
       service(OperationService, operationService({ operations, callerOf })),
       service(EventService, eventService({ events, callerOf })),
-      service(AuditService, auditRoutes(work)),
+      service(AuditService, auditRoutes(work, cleaning(context, sure))),
     ],
   })
 }

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { formatHostPort } from '@berth/config'
 import { armFailpoints, controller, createOperations, holdHost, operationService, startRetention } from '@berth/controller'
+import { ownDatabase } from '@berth/controller/audit/own-database'
 import { type Database, openDatabase, showTransactions } from '@berth/db'
 import { eventService, openEvents } from '@berth/events'
 import { createRunner, keyedLock } from '@berth/host'
@@ -89,6 +90,7 @@ export async function startService(
     reconcileNow: ({ kind, id }: ClaimedDisk, until: AbortSignal) => controllers[kind].reconcileNow(id, until),
     interrupt: ({ id }: ClaimedDisk, reason: Error) => interrupts.interrupt(id, reason),
   }
+  const sure = () => ownDatabase({ db, dataDir, lease })
   const volumes = publicVolumes({ db, lease, pool })
   const watch: Parameters<typeof volumeRoutes>[0]['watch'] = (request) => events.watchResources(volumeStore(db), request)
   showTransactions(metrics, db)
@@ -110,7 +112,7 @@ export async function startService(
         service(VolumeHostService, hostVolumeRoutes(ensure)),
         service(OperationService, operationService({ operations, callerOf })),
         service(EventService, eventService({ events, callerOf })),
-        service(AuditService, auditRoutes({ backend, hostId: lease.hostId, rows: () => auditedRows(db, lease.hostId) })),
+        service(AuditService, auditRoutes({ backend, hostId: lease.hostId, rows: () => auditedRows(db, lease.hostId), sure, logger })),
       ],
     }),
   )

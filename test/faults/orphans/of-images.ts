@@ -24,8 +24,8 @@ export const ofImages: Orphan[] = [
   ),
   orphan(
     'a kernel without a row',
-    () => folder(data('image/kernels', HEX)),
-    () => ({ service, side: 'HOST_ONLY', kind: 'folder', name: `kernels/${HEX}` }),
+    () => folder(data('image/kernels', `${HEX}-${HEX}`)),
+    () => ({ service, side: 'HOST_ONLY', kind: 'folder', name: `kernels/${HEX}-${HEX}` }),
   ),
   orphan(
     'a row without its root',

@@ -2,17 +2,36 @@ import { type AuditHostResponse, AuditHostResponseSchema, FindingSide } from '@b
 import { type Host, HostSchema } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { toJson } from '@bufbuild/protobuf'
 import { command, switchFlag, textFlag, type Work } from '../command.ts'
-import { describeError, Exit } from '../exit.ts'
+import { describeError, Exit, UsageError } from '../exit.ts'
 import { escapeText } from '../output/escape.ts'
 import { formatBytes } from '../output/format.ts'
 import { table } from '../output/printer.ts'
 import { enumName } from '../output/views.ts'
+import { clean, type CleanFlags } from './doctor-clean.ts'
 
-export const doctor = command<{ readonly audit: boolean; readonly host?: string }>({
-  brief: 'Check that everything works; with --audit compare the host with the database',
-  full: 'Exits with 1 when something is wrong or the audit finds a disagreement.',
-  flags: { audit: switchFlag('Compare host and database in both directions'), host: textFlag('Host to audit (default: this one)', 'id') },
-  run: (work, flags) => (flags.audit ? audit(work, flags.host ?? '') : checkUp(work)),
+export const doctor = command<{ readonly audit: boolean; readonly clean: boolean } & CleanFlags>({
+  brief: 'Check that everything works; --audit compares the host with the database, --clean removes what only the host has',
+  full: [
+    'Exits with 1 when something is wrong, the audit finds a disagreement, or the clean-up leaves something.',
+    '--clean removes what the audit finds on the host and in no row, and only that: at most 10 objects unless --max-removals says otherwise,',
+    'else none. VMs that run are kept, and with them everything that may be theirs, unless --include-running says otherwise.',
+  ].join('\n'),
+  flags: {
+    audit: switchFlag('Compare host and database in both directions'),
+    clean: switchFlag('Remove what is on the host and in no row'),
+    dryRun: switchFlag('With --clean: only show what would be removed'),
+    maxRemovals: textFlag('With --clean: remove nothing when there is more (default: 10)', 'number'),
+    includeRunning: switchFlag('With --clean: also end VMs that run and that no instance has'),
+    host: textFlag('Host to audit or clean (default: this one)', 'id'),
+  },
+  run: async (work, flags) => {
+    const { audit: audits, clean: cleans, dryRun, maxRemovals, includeRunning } = flags
+    if (audits && cleans) throw new UsageError('--audit and --clean are two things: --clean --dry-run shows what would be removed')
+    if (!cleans && (dryRun || includeRunning || maxRemovals !== undefined))
+      throw new UsageError('--dry-run, --max-removals and --include-running go with --clean')
+    if (cleans) return clean(work, flags)
+    return audits ? audit(work, flags.host ?? '') : checkUp(work)
+  },
 })
 
 async function audit({ api, out, signal }: Work, host: string): Promise<void> {

@@ -1,19 +1,35 @@
+import { unavailable } from '@berth/errors'
 import { AuditService, type AuditHostResponse } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { type ServiceEntry, service } from '@berth/rpc'
+import type { HandlerContext } from '@connectrpc/connect'
 import { compareHoldings, foundTwice } from '../domain/compare-holdings.ts'
+import { cleanHost } from './clean-host.ts'
 import { askAll, callOptions, type PeerClients } from './peers.ts'
 
-/** The audit of a host: what all services find in their slices, and what they have for each other. Only what two looks find counts. */
+/**
+ * The audit of a host: what all services find in their slices, and what they have for each other; and its clean-up. Only what two looks find counts.
+ */
 export function auditRoutes(peers: PeerClients[]): ServiceEntry {
+  const auditHost = async ({ host }: { host: string }, ctx: HandlerContext) => {
+    const look = async () => merge(await askAll(peers, async (peer) => peer.audit.auditHost({ host }, await callOptions(peer, ctx))), host)
+    const first = await look()
+    if (first.findings.length === 0) return first
+    const second = await look()
+    return { ...second, findings: foundTwice(first.findings, second.findings) }
+  }
   return service(AuditService, {
-    async auditHost({ host }, ctx) {
-      const look = async () =>
-        merge(await askAll(peers, async (peer) => peer.audit.auditHost({ host }, await callOptions(peer, ctx))), host)
-      const first = await look()
-      if (first.findings.length === 0) return first
-      const second = await look()
-      return { ...second, findings: foundTwice(first.findings, second.findings) }
-    },
+    auditHost,
+    cleanHost: (request, ctx) =>
+      cleanHost(
+        request,
+        () => auditHost(request, ctx),
+        async (name, asked) => {
+          const peer = peers.find((one) => one.name === name)
+          if (!peer) throw unavailable('SERVICE_UNAVAILABLE', `no service ${name} is known`, { metadata: { service: name } })
+          const { host, includeRunning } = request
+          return peer.audit.cleanHost({ host, includeRunning, ...asked }, await callOptions(peer, ctx))
+        },
+      ),
   })
 }
 

@@ -1,3 +1,4 @@
+import type { Slice } from '@berth/controller/audit/clean-host'
 import type { Expected, Found, HeldImage } from '../domain/audit.ts'
 import type { EnsurePorts, Held } from '../domain/ensure-image.ts'
 import type { Caller } from '@berth/rpc'
@@ -83,4 +84,5 @@ export interface RouteContext {
     grant(reference: string): Promise<KernelGrant>
   }
   audit(): Promise<{ expected: Expected; found: Found; holds: HeldImage[] }>
+  clean: Slice
 }

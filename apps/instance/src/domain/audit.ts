@@ -10,11 +10,16 @@ export type AuditedRow = { id: string; host: string; living: boolean; started: b
  * being worked on may lack or have anything.
  */
 export function compare(found: FoundVm[], rows: AuditedRow[], host: string): Finding[] {
-  const byShort = new Map(rows.map((row) => [shortName(row.id), row]))
-  const orphans = found
-    .filter(({ short }) => !byShort.has(short))
-    .map(({ kind, name }): Finding => ({ side: 'host-only', kind, name, resourceId: '', message: `no instance has this ${kind}` }))
+  const orphans = orphansAmong(found, rows).map(
+    ({ kind, name }): Finding => ({ side: 'host-only', kind, name, resourceId: '', message: `no instance has this ${kind}` }),
+  )
   return [...orphans, ...rows.filter((row) => row.host === host && !row.moving).flatMap((row) => lacks(row, found))]
+}
+
+/** What no instance of any host has. */
+export function orphansAmong(found: FoundVm[], rows: Pick<AuditedRow, 'id'>[]): FoundVm[] {
+  const known = new Set(rows.map(({ id }) => shortName(id)))
+  return found.filter(({ short }) => !known.has(short))
 }
 
 function lacks({ id, living, started }: AuditedRow, found: FoundVm[]): Finding[] {

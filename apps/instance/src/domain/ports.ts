@@ -36,6 +36,8 @@ export interface Hypervisor {
   clear(place: VmPlace, signal: AbortSignal): Promise<void>
   /** Places on the host that look like VMs of this hypervisor, for the audit. */
   found(): Promise<FoundVm[]>
+  /** Ends or removes exactly what `found` told, for the clean-up; nothing when it is gone. @throws FailedPrecondition(`IN_USE`), Unavailable(`PROCESS_STUCK`) */
+  discard(one: FoundVm, signal: AbortSignal): Promise<void>
 }
 
 /** A living VM. Connections open at first use; `release` lets go of them and of nothing else. */
@@ -71,8 +73,13 @@ export type ConsoleRange = {
 }
 export type ConsolePiece = { data: Uint8Array; nextOffset: number }
 
-/** Something of a VM on the host; `short` is the short name of its instance. */
-export type FoundVm = { kind: 'process' | 'socket' | 'folder' | 'cgroup'; name: string; short: string }
+/** Something of a VM on the host; `short` is the short name of its instance, `process` tells a process from a later one with its pid. */
+export type FoundVm = {
+  kind: 'process' | 'socket' | 'folder' | 'cgroup'
+  name: string
+  short: string
+  process?: VmmProcess | undefined
+}
 
 /** A session with a guest's agent. What it says is data from a stranger: bounded, time-limited, never trusted. */
 export interface Agent {
@@ -132,4 +139,6 @@ export interface InstanceFiles {
   remove(place: VmPlace): Promise<void>
   /** Folders of instances on this host, for the audit. */
   found(): Promise<FoundVm[]>
+  /** Removes exactly the folder that `found` told, for the clean-up; nothing when it is gone. */
+  discard(one: FoundVm): Promise<void>
 }

@@ -25,5 +25,8 @@ export function instanceFiles(dataDir: string): InstanceFiles {
         .filter((name) => instanceFolder.test(name))
         .map((name) => ({ kind: 'folder', name: path.join(dataDir, name), short: shortName(name) }))
     },
+    async discard({ name }) {
+      await rm(path.join(dataDir, path.basename(name)), { recursive: true, force: true })
+    },
   }
 }

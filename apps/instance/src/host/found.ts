@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { processIdentity } from '@berth/host'
 import type { FoundVm } from '../domain/ports.ts'
 import { cgroupPrefix, type Folders } from '../domain/place.ts'
 import { cgroupsNamed } from './cgroup.ts'
@@ -25,6 +26,14 @@ async function processesOf(dataDir: string): Promise<FoundVm[]> {
 }
 
 async function processOf(pid: string, dataDir: string): Promise<FoundVm | undefined> {
+  if (!(await recognised(pid, dataDir))) return undefined
+  const process = processIdentity(Number(pid))
+  // Recognised again, so that what is identified is what was recognised.
+  const again = process && (await recognised(pid, dataDir))
+  return again && { ...again, process }
+}
+
+async function recognised(pid: string, dataDir: string): Promise<FoundVm | undefined> {
   const [command, environment] = await Promise.all([words(`/proc/${pid}/cmdline`), words(`/proc/${pid}/environ`)])
   const named = path.basename(command[0] ?? '') === 'berth-shim' ? path.dirname(command.at(-1) ?? '') : homeOf(environment)
   if (path.dirname(named) !== dataDir || !instanceFolder.test(path.basename(named))) return undefined

@@ -1,3 +1,4 @@
+import type { Slice } from '@berth/controller/audit/clean-host'
 import type { AuditService } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import type { HostService, InstanceService } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import type { clientOf, service } from '@berth/rpc'
@@ -13,6 +14,7 @@ export type RouteContext = {
   hosts: Hosts
   guests: Guests
   auditor: Auditor
+  clean: Slice
   /** A client of the instance service at an address. */
   clientAt(address: string): InstanceClient
 }

@@ -1,7 +1,7 @@
 import { planAccepts } from './accepts.ts'
 import { parseCidr } from './cidr.ts'
-import { allElements } from './elements.ts'
-import { type BridgeConfig, type Drift, type HostConfig, type Inspection, ipv6Gateway, type PortConfig } from './host-network.ts'
+import { allElements, deleteElement } from './elements.ts'
+import { type BridgeConfig, type Drift, type HostConfig, type Inspection, ipv6Gateway, type PortConfig, type Undo } from './host-network.ts'
 import { hostSettings, settingsOf } from './links.ts'
 import type { Link, Measured } from './measured.ts'
 import { chainsText, membersOf } from './ruleset.ts'
@@ -114,6 +114,7 @@ function compareRules({ names, ...config }: HostConfig, { ruleset }: Measured, e
         name,
         resourceId: '',
         message: `${value} stands in set ${key} of ${table} without a port or network`,
+        undo: { by: 'nft', lines: [deleteElement(table, { family: key.split(' ')[0] ?? '', set: key.split(' ')[1] ?? '', value })] },
       })
     }
   }
@@ -140,6 +141,7 @@ function compareAccepts({ names, bridges }: HostConfig, { ruleset }: Measured, r
       name,
       resourceId: '',
       message: `${chain} of ${family} ${table} holds a rule of ours that nobody needs: ${text}`,
+      undo: { by: 'nft', lines: [`delete rule ${family} ${table} ${chain} handle ${handle}`] },
     })
   }
 }
@@ -150,15 +152,20 @@ function findOrphans({ names, bridges, ports }: HostConfig, { links, neighbours,
   const marked = new RegExp(`^(br-${names.short}[a-z2-7]{4}|${names.tapPrefix}[a-z2-7]{7})$`)
   for (const { name, kind, alias, master } of links.values()) {
     if (ownBridges.has(name) || ownTaps.has(name)) continue
-    if (!marked.test(name) && !alias.startsWith(`berth ${names.host} `) && !ownBridges.has(master)) continue
+    const ours = marked.test(name) || alias.startsWith(`berth ${names.host} `)
+    if (!ours && !ownBridges.has(master)) continue
     const what = kind === 'bridge' ? 'bridge' : 'tap'
-    report({ side: 'host-only', kind: what, name, resourceId: '', message: `${what} ${name} has no row` })
+    const undo: Undo | undefined =
+      ours && (kind === 'bridge' || kind === 'tun') ? { by: 'ip', lines: [`link set dev ${name} down`, `link del dev ${name}`] } : undefined
+    report({ side: 'host-only', kind: what, name, resourceId: '', message: `${what} ${name} has no row`, undo })
   }
   const known = new Set(ports.flatMap(({ bridge, ipv4, ipv6 }) => [`${bridge} ${ipv4}`, `${bridge} ${ipv6}`]))
   const pointers = [...[...neighbours].map((entry) => entry.split(' ').slice(0, 2).join(' ')), ...hostRoutes]
   for (const entry of new Set(pointers)) {
     const [bridge = '', address = ''] = entry.split(' ')
     if (!ownBridges.has(bridge) || known.has(entry) || address.startsWith('ff') || address.startsWith('fe80:')) continue
-    report({ side: 'host-only', kind: 'address', name: address, resourceId: '', message: `${address} on ${bridge} has no port` })
+    const routes = address.includes(':') ? [`route del ${address}/128 dev ${bridge}`] : []
+    const undo: Undo = { by: 'ip', lines: [...routes, `neigh del ${address} dev ${bridge}`] }
+    report({ side: 'host-only', kind: 'address', name: address, resourceId: '', message: `${address} on ${bridge} has no port`, undo })
   }
 }

@@ -1,5 +1,5 @@
 import type { DnsGuest } from './dnsmasq.ts'
-import type { BridgeConfig, Inspection } from './host-network.ts'
+import type { BridgeConfig, Drift, Inspection } from './host-network.ts'
 
 /** Whether DNS answers on a network, and why not. */
 export type DnsState = { running: boolean; reason: string }
@@ -15,6 +15,8 @@ export interface DnsServer {
   dropGuest(bridge: string, tap: string): Promise<void>
   /** Ends it and removes its files. */
   stop(bridge: string): Promise<void>
+  /** Ends a process that `inspect` found serving no network. */
+  discard(drift: Drift): Promise<void>
   /** Compares, changes nothing. */
   inspect(bridges: BridgeConfig[]): Promise<Inspection>
 }

@@ -40,8 +40,12 @@ export function addElement(table: string, { family, set, value }: Element): stri
 
 /** The lines that take it out, whether it is in or not: nft refuses to delete what is not there, so it is put in first. */
 export function dropElement(table: string, element: Element): string {
-  const { family, set, value } = element
-  return `${addElement(table, element)}\ndelete element ${family} ${table} ${set} { ${quoteNames(value)} }`
+  return `${addElement(table, element)}\n${deleteElement(table, element)}`
+}
+
+/** The line that takes a member out that is there. */
+export function deleteElement(table: string, { family, set, value }: { family: string; set: string; value: string }): string {
+  return `delete element ${family} ${table} ${set} { ${quoteNames(value)} }`
 }
 
 // Names of links are quoted, so that none can be read as a word of nft's.

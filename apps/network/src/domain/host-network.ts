@@ -48,6 +48,9 @@ export type AcceptRule = {
 /** Which side lacks the other. */
 export type DriftSide = 'host-only' | 'database-only' | 'mismatch'
 
+/** How something is taken from the host that no row names: lines for a program, which may find nothing, or the end of exactly one process. */
+export type Undo = { by: 'ip' | 'nft'; lines: string[] } | { by: 'signal'; process: { pid: number; startTicks: number } }
+
 /** One way in which the host is not as it should be. */
 export type Drift = {
   side: DriftSide
@@ -57,6 +60,8 @@ export type Drift = {
   /** Port or network it belongs to; empty when there is none. */
   resourceId: string
   message: string
+  /** Of what is on the host alone and recognisably ours: how it goes. */
+  undo?: Undo | undefined
 }
 
 export type Inspection = {
@@ -89,6 +94,10 @@ export interface HostNetwork {
   removeTap(port: PortConfig, signal: AbortSignal): Promise<void>
   /** Takes the port's elements out of the rules. Only after `removeTap`. */
   removeRules(names: HostNames, port: PortConfig, signal: AbortSignal): Promise<void>
+  /** Takes from the host what `inspect` found there alone. */
+  discard(drift: Drift, signal: AbortSignal): Promise<void>
+  /** Taps that a process has open, with its pid. */
+  tapsInUse(): Promise<Map<string, number>>
   /** Compares, changes nothing. */
   inspect(config: HostConfig, signal: AbortSignal): Promise<Inspection>
   /** Destinations of all routes of the host, both families, CIDR. */

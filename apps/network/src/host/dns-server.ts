@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isBerthError } from '@berth/errors'
+import { isBerthError, unavailable } from '@berth/errors'
 import { atomicWrite, endProcess, processIdentity, type ProcessIdentity, type Runner } from '@berth/host'
 import { type DnsPaths, renderDnsmasq, renderHosts, renderLease } from '../domain/dnsmasq.ts'
 import type { DnsServer, DnsState } from '../domain/dns-server.ts'
@@ -67,6 +67,10 @@ export function dnsmasqServer({ runner, root, resolvFile = '/etc/resolv.conf' }:
       if (running) await endProcess(running, { graceMs: 2000 })
       await rm(join(root, bridge), { recursive: true, force: true })
     },
+    async discard({ undo }) {
+      if (undo?.by === 'signal' && !(await endProcess(undo.process, { graceMs: 2000 })))
+        throw unavailable('PROCESS_STUCK', 'it does not end')
+    },
     async inspect(bridges) {
       const drift: Drift[] = []
       for (const { bridge, networkId } of bridges) {
@@ -80,7 +84,7 @@ export function dnsmasqServer({ runner, root, resolvFile = '/etc/resolv.conf' }:
         })
       }
       const wanted = new Set(await Promise.all(bridges.map(async ({ bridge }) => (await find(pathsOf(root, bridge)))?.pid)))
-      for (const { pid, command } of await processesUnder(root)) {
+      for (const { pid, command, process } of await processesUnder(root)) {
         if (wanted.has(pid)) continue
         drift.push({
           side: 'host-only',
@@ -88,6 +92,7 @@ export function dnsmasqServer({ runner, root, resolvFile = '/etc/resolv.conf' }:
           name: `dnsmasq ${pid}`,
           resourceId: '',
           message: `process ${pid} serves no network: ${command}`,
+          undo: { by: 'signal', process },
         })
       }
       return { drift, compared: { process: bridges.length } }
@@ -111,12 +116,18 @@ async function commandLine(pid: number): Promise<string[]> {
   return (await readText(`/proc/${pid}/cmdline`)).split('\0')
 }
 
-async function processesUnder(root: string): Promise<{ pid: number; command: string }[]> {
+async function processesUnder(root: string): Promise<{ pid: number; command: string; process: ProcessIdentity }[]> {
   const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger)
-  const found = await Promise.all(pids.map(async (pid) => ({ pid, words: await commandLine(pid) })))
-  return found
-    .filter(({ pid, words }) => words.some((word) => word.startsWith(`--conf-file=${root}/`)) && processIdentity(pid) !== undefined)
-    .map(({ pid, words }) => ({ pid, command: words.join(' ').trim() }))
+  const ours = async (pid: number) => (await commandLine(pid)).some((word) => word.startsWith(`--conf-file=${root}/`))
+  const found = await Promise.all(pids.map(async (pid) => ((await ours(pid)) ? [pid] : [])))
+  const known = await Promise.all(
+    found.flat().map(async (pid) => {
+      const process = processIdentity(pid)
+      // Read again, so that what is identified is what was recognised.
+      return process && (await ours(pid)) ? [{ pid, command: (await commandLine(pid)).join(' ').trim(), process }] : []
+    }),
+  )
+  return known.flat()
 }
 
 /** dnsmasq reads these folders after it has dropped its rights. */

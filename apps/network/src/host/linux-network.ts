@@ -1,5 +1,5 @@
 import { unavailable } from '@berth/errors'
-import type { Runner } from '@berth/host'
+import { heldOpen, type Runner } from '@berth/host'
 import { planAccepts, renderAccepts } from '../domain/accepts.ts'
 import { compare } from '../domain/compare.ts'
 import { addElement, allElements, bridgeElements, dropElement, portElements } from '../domain/elements.ts'
@@ -102,6 +102,11 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
     async removeRules(names, port, signal) {
       await nft([renderTables(names), ...portElements(port).map((element) => dropElement(names.table, element))], signal)
     },
+    async discard({ undo }, signal) {
+      if (undo?.by === 'ip') await batch('ip', undo.lines, signal, true)
+      if (undo?.by === 'nft') await nft(undo.lines, signal)
+    },
+    tapsInUse: async () => (await heldOpen()).taps,
     async inspect(config, signal) {
       return compare(config, await measureHost(runner, settings, config, signal), chains)
     },

@@ -1,5 +1,5 @@
 import type { DnsServer } from '../domain/dns-server.ts'
-import type { BridgeConfig, Drift, HostConfig, HostNetwork, PortConfig } from '../domain/host-network.ts'
+import type { BridgeConfig, Drift, HostConfig, HostNetwork, PortConfig, Undo } from '../domain/host-network.ts'
 import type { HostRecord } from '../domain/record.ts'
 
 export type HostAdapters = { host: HostNetwork; dns: DnsServer; record: HostRecord }
@@ -29,7 +29,9 @@ export function recordedHost(): HostAdapters {
     }
     const wanted = new Set(config.ports.map(({ tap }) => tap))
     for (const tap of taps.keys()) {
-      if (!wanted.has(tap)) drift.push({ side: 'host-only', kind: 'tap', name: tap, resourceId: '', message: `no port has ${tap}` })
+      if (wanted.has(tap)) continue
+      const undo: Undo = { by: 'ip', lines: [`link del dev ${tap}`] }
+      drift.push({ side: 'host-only', kind: 'tap', name: tap, resourceId: '', message: `no port has ${tap}`, undo })
     }
     return drift
   }
@@ -53,6 +55,8 @@ export function recordedHost(): HostAdapters {
     setUp: (port) => done.then(() => setUp(port)),
     removeTap: ({ tap }) => done.then(() => void taps.delete(tap)),
     removeRules: (_names, { tap }) => done.then(() => void ruled.delete(tap)),
+    discard: ({ name }) => done.then(() => void taps.delete(name)),
+    tapsInUse: () => Promise.resolve(new Map()),
     inspect: (config) =>
       Promise.resolve({ drift: driftOf(config), compared: { bridge: config.bridges.length, tap: taps.size, rule: ruled.size } }),
     routes: () => Promise.resolve([]),
@@ -82,6 +86,7 @@ function recordedDns(): DnsServer {
     setGuest: () => done,
     dropGuest: () => done,
     stop: (bridge) => done.then(() => void serving.delete(bridge)),
+    discard: () => done,
     inspect: (bridges) => Promise.resolve({ drift: [], compared: { process: bridges.length } }),
   }
 }

@@ -1,3 +1,4 @@
+import { cleanHost, type Slice } from '@berth/controller/audit/clean-host'
 import { failedPrecondition } from '@berth/errors'
 import { type AuditService, FindingSide } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import type { ServiceImpl } from '@connectrpc/connect'
@@ -10,13 +11,14 @@ const sides: Record<DriftSide, FindingSide> = {
   mismatch: FindingSide.MISMATCH,
 }
 
-/** The audit of this host's networking. */
-export function auditRoutes(work: NetworkWork): ServiceImpl<typeof AuditService> {
+/** The audit of this host's networking, and its clean-up. */
+export function auditRoutes(work: NetworkWork, slice: Slice): ServiceImpl<typeof AuditService> {
   return {
     async auditHost({ host }, ctx) {
       if (host !== '' && host !== work.hostId) {
         throw failedPrecondition('WRONG_HOST', `this is host ${work.hostId}`, { field: 'host', metadata: { host: work.hostId } })
       }
+      await slice.sure()
       const { drift, compared, held } = await work.audit(ctx.signal)
       return {
         host: work.hostId,
@@ -25,5 +27,6 @@ export function auditRoutes(work: NetworkWork): ServiceImpl<typeof AuditService>
         compared: Object.fromEntries(Object.entries(compared).map(([kind, count]) => [kind, BigInt(count)])),
       }
     },
+    cleanHost: (request, { signal }) => cleanHost(slice, request, signal),
   }
 }

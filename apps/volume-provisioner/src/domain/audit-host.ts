@@ -1,6 +1,6 @@
-import { type AuditedDisk, type AuditFinding, type AuditInput, auditPool } from './audit.ts'
+import { type AuditedDisk, type AuditFinding, type AuditInput, auditPool, orphan } from './audit.ts'
 import type { Attachment } from './access.ts'
-import type { FoundDisk, StorageBackend } from './ports.ts'
+import type { FoundDisk, PoolEntry, StorageBackend } from './ports.ts'
 
 export type AuditSource = {
   backend: StorageBackend
@@ -22,6 +22,29 @@ export async function auditHost(source: AuditSource): Promise<Audited> {
   const second = await look(source)
   const seen = new Set(first.findings.map(keyOf))
   return { ...second, findings: second.findings.filter((finding) => seen.has(keyOf(finding))) }
+}
+
+/** A file of the pool that no disk of this host has. */
+export type OrphanFile = { kind: string; name: string; keep: string | undefined; remove(): Promise<void> }
+
+/**
+ * What lies in the pool for nobody, one look. What is not of our making is to be kept, and what is open too, unless its VM is about to be ended.
+ */
+export async function orphansOf(
+  { backend, rows }: AuditSource,
+  { includeRunning, planning }: { includeRunning: boolean; planning: boolean },
+): Promise<OrphanFile[]> {
+  // Files first: a file that is there now has had its row before.
+  const [entries, open] = await Promise.all([backend.entries(), backend.inUse()])
+  const known = new Map((await rows()).disks.map((disk) => [disk.id, disk]))
+  const keep = ({ name, kind }: PoolEntry): string | undefined => {
+    if (kind === 'foreign') return 'it does not look as if Berth had made it'
+    if (includeRunning && planning) return undefined
+    return open.has(name) ? `process ${open.get(name)} has it open` : undefined
+  }
+  return entries.flatMap((entry) =>
+    orphan(entry, known).map(({ kind, name }) => ({ kind, name, keep: keep(entry), remove: () => backend.discard(name) })),
+  )
 }
 
 async function look({ backend, rows }: AuditSource): Promise<Audited> {

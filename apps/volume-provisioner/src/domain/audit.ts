@@ -41,7 +41,8 @@ export function auditPool({ disks, entries, files, stray }: AuditInput): AuditFi
   ]
 }
 
-function orphan({ name, id, kind }: PoolEntry, rows: Map<string, AuditedDisk>): AuditFinding[] {
+/** The finding of a file that lies there for nobody; none where it is some disk's. */
+export function orphan({ name, id, kind }: PoolEntry, rows: Map<string, AuditedDisk>): AuditFinding[] {
   const row = id === undefined ? undefined : rows.get(id)
   if (row && !(kind === 'unfinished' && row.expected)) return []
   const message = kind === 'unfinished' && row ? 'left by an unfinished try' : 'belongs to no disk of this host'

@@ -24,6 +24,8 @@ function pool(found: FoundDisk | undefined, freeBytes = 1e9) {
     setAccess: async () => undefined,
     remove: async () => undefined,
     entries: async () => [],
+    discard: async () => undefined,
+    inUse: async () => new Map(),
     room: async () => ({ freeBytes, reserveBytes: 100 }),
   }
   return { asked, run: (given: Partial<Wanted> = {}) => findOrMake(backend, { ...wanted, ...given }, (run) => run(), signal) }

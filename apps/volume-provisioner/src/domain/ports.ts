@@ -27,6 +27,10 @@ export type StorageBackend = {
   /** Removes a disk and what an unfinished try left; nothing when there is none. */
   remove(id: string): Promise<void>
   entries(): Promise<PoolEntry[]>
+  /** Removes one entry that is a plain file, by its name; nothing when it is gone. */
+  discard(name: string): Promise<void>
+  /** Names of entries that a process has open, with its pid. */
+  inUse(): Promise<Map<string, number>>
   room(): Promise<Room>
 }
 

@@ -1,7 +1,7 @@
 import { chmod, chown, lstat, mkdir, open, readdir, rm, truncate } from 'node:fs/promises'
 import path from 'node:path'
 import { isBerthError } from '@berth/errors'
-import { CommandFailed, durableRename, fsyncPath, freeBytes, type Runner } from '@berth/host'
+import { CommandFailed, durableRename, fsyncPath, freeBytes, heldOpen, type Runner } from '@berth/host'
 import { type Access, accessText, sameAccess } from '../domain/access.ts'
 import type { FoundDisk, PoolEntry, StorageBackend } from '../domain/ports.ts'
 import { poolFull } from '../domain/size.ts'
@@ -74,6 +74,15 @@ export async function directoryPool({ folder, name, reserveBytes, runner }: Dire
     async entries() {
       const names = await readdir(folder)
       return names.filter((entry) => entry !== templateFolder).map(entryOf)
+    },
+    async discard(name) {
+      const file = path.join(folder, name)
+      if (!(await diskAt(file))) return
+      await rm(file, { force: true })
+      await fsyncPath(folder)
+    },
+    async inUse() {
+      return (await heldOpen({ folder })).files
     },
     async room() {
       return { freeBytes: await freeBytes(folder), reserveBytes }

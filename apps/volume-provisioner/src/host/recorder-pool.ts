@@ -26,6 +26,8 @@ export function recorderPool({ folder, name, reserveBytes }: { folder: string; n
     },
     remove: (id) => Promise.resolve(void disks.delete(id)),
     entries: () => Promise.resolve([...disks.keys()].map((id) => ({ name: `${id}.raw`, id, kind: 'disk' as const }))),
+    discard: (name) => Promise.resolve(void disks.delete(path.basename(name, '.raw'))),
+    inUse: () => Promise.resolve(new Map()),
     room: () => Promise.resolve({ freeBytes: Number.MAX_SAFE_INTEGER, reserveBytes }),
   }
 }

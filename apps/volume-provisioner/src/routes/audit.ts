@@ -1,14 +1,22 @@
+import { cleanHost, type Slice } from '@berth/controller/audit/clean-host'
 import { failedPrecondition } from '@berth/errors'
 import { type AuditService, FindingSide } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import type { ServiceImpl } from '@connectrpc/connect'
-import { auditHost, type AuditSource } from '../domain/audit-host.ts'
+import { auditHost, type AuditSource, orphansOf } from '../domain/audit-host.ts'
 
-/** The audit of this host's pools. */
-export function auditRoutes({ hostId, ...source }: AuditSource & { hostId: string }): ServiceImpl<typeof AuditService> {
+/** The audit of this host's pools, and its clean-up. */
+export function auditRoutes({
+  hostId,
+  sure,
+  logger,
+  ...source
+}: AuditSource & Pick<Slice, 'hostId' | 'sure' | 'logger'>): ServiceImpl<typeof AuditService> {
+  const slice: Slice = { service: 'volume', hostId, sure, logger, orphans: (options) => orphansOf(source, options) }
   return {
     async auditHost({ host }) {
       if (host !== '' && host !== hostId)
         throw failedPrecondition('WRONG_HOST', `this is host ${hostId}`, { field: 'host', metadata: { host: hostId } })
+      await sure()
       const { findings, compared, held } = await auditHost(source)
       return {
         host: hostId,
@@ -17,5 +25,6 @@ export function auditRoutes({ hostId, ...source }: AuditSource & { hostId: strin
         compared: Object.fromEntries(Object.entries(compared).map(([kind, count]) => [kind, BigInt(count)])),
       }
     },
+    cleanHost: (request, { signal }) => cleanHost(slice, request, signal),
   }
 }

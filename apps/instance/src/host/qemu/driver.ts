@@ -7,6 +7,7 @@ import type { Hypervisor, HypervisorFacts, Vm } from '../../domain/ports.ts'
 import type { Launch, Shims } from '../../domain/shims.ts'
 import type { Chooser } from './accelerator.ts'
 import { type Accelerator, descriptor, qemuArguments, tapDescriptor } from './arguments.ts'
+import { discard } from '../discard.ts'
 import { found } from '../found.ts'
 import { clearCgroup } from '../cgroup.ts'
 import { type AgentDialer, qemuVm } from './vm.ts'
@@ -71,6 +72,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     events: shims.journal,
     console: shims.console,
     found: () => found(options.folders),
+    discard,
     async clear(place, signal) {
       await shims.gone(place, signal)
       await clearCgroup(place.cgroup, signal)

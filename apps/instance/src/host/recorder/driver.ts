@@ -4,6 +4,7 @@ import { failedPrecondition } from '@berth/errors'
 import type { Machine, VmEvent, VmPlace } from '../../domain/machine.ts'
 import { type Folders, shortName } from '../../domain/place.ts'
 import type { FoundVm, Hypervisor, Vm, VmState } from '../../domain/ports.ts'
+import { discard } from '../discard.ts'
 import { found } from '../found.ts'
 import { folderLoss } from '../losses.ts'
 import { paperAgent } from './agent.ts'
@@ -88,6 +89,11 @@ export function recorderHypervisor({ file, hostBootId, folders }: RecorderOption
     async found() {
       const living = trail.instances().filter((id) => livingStart(trail.events(id)))
       return [...(await found(folders)), ...living.map(asFound)]
+    },
+    async discard(one, signal) {
+      const id = trail.instances().find((instanceId) => asFound(instanceId).name === one.name)
+      if (id === undefined) await discard(one, signal)
+      else if (livingStart(trail.events(id))) trail.append(id, exited({ signal: 9 }))
     },
     happen: (instanceId, event) => void trail.append(instanceId, event),
   }
