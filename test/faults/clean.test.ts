@@ -134,10 +134,10 @@ it('keeps what is not of Berth’s making, and what somebody has open', async ()
   const open = openSync(path.join(facts.pool, disk), 'r')
   undo.push(() => closeSync(open))
   const { code, removals } = await clean()
-  expect(removals.map(({ finding, outcome, message }) => [finding.name, outcome, message]).toSorted()).toEqual([
-    ['blobs/sha256/notes.txt', 'KEPT', 'it does not look as if Berth had made it'],
-    ['notes.txt', 'KEPT', 'it does not look as if Berth had made it'],
-    [disk, 'KEPT', `process ${process.pid} has it open`],
+  expect(removals.map(({ finding, outcome, message }) => [finding.name, outcome, message].join(' ')).toSorted()).toEqual([
+    'blobs/sha256/notes.txt KEPT it does not look as if Berth had made it',
+    'notes.txt KEPT it does not look as if Berth had made it',
+    `${disk} KEPT process ${process.pid} has it open`,
   ])
   expect([code, readFileSync(path.join(facts.pool, 'notes.txt'), 'utf8')]).toEqual([1, 'planted'])
 })

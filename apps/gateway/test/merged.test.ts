@@ -165,7 +165,7 @@ describe('what the gateway answers for all services', () => {
     expect(all.map(({ validateOnly }) => validateOnly)).toEqual([true, true])
 
     const { host, removals } = await client.cleanHost({ includeRunning: true })
-    expect([host, removals.map(({ finding }) => finding?.name).toSorted()]).toEqual([
+    expect([host, removals.map(({ finding }) => String(finding?.name)).toSorted()]).toEqual([
       'hst_a',
       ['network 1', 'network 2', 'volume 1', 'volume 2'],
     ])

@@ -48,7 +48,7 @@ it('removes what is named and found, in the order in which it goes, and makes su
     ['a', 'REMOVED', ''],
     ['b', 'REMOVED', ''],
   ])
-  expect([[...there], log]).toEqual([['other'], ['sure', 'sure', 'remove b', 'remove a']])
+  expect([[...there], log]).toEqual([['other'], ['sure', 'sure', 'remove b', 'sure', 'remove a']])
 })
 
 it('removes nothing that it does not find itself, or that is another service’s', async () => {

@@ -45,58 +45,72 @@ type Removal = NonNullable<MessageInitShape<typeof CleanHostResponseSchema>['rem
  */
 export async function cleanHost(
   slice: Slice,
-  { host, findings, maxRemovals, includeRunning, validateOnly }: CleanHostRequest,
+  request: CleanHostRequest,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof CleanHostResponseSchema>> {
-  const { service, hostId, sure, orphans, logger } = slice
+  const { host, findings, validateOnly } = request
+  const { hostId, exclusively } = slice
   if (host !== '' && host !== hostId)
     throw failedPrecondition('WRONG_HOST', `this is host ${hostId}`, { field: 'host', metadata: { host: hostId } })
   if (findings.length === 0) throw invalidArgument('NOTHING_NAMED', 'say what is to be removed', { field: 'findings' })
   const named = [...new Map(findings.map((finding) => [`${finding.service} ${keyOf(finding)}`, finding])).values()]
-  const look = async (planning: boolean) =>
-    new Map((await orphans({ includeRunning, planning }, signal)).map((orphan) => [keyOf(orphan), orphan]))
-  const foundIn = (seen: Map<string, Orphan>, finding: Finding) => (finding.service === service ? seen.get(keyOf(finding)) : undefined)
+  if (validateOnly) return { host: hostId, removals: await plan(slice, named, request, signal) }
+  const clean = () => carryOut(slice, named, request, signal)
+  return { host: hostId, removals: await (exclusively ? exclusively(signal, clean) : clean()) }
+}
 
-  if (validateOnly) {
-    await sure()
-    const seen = await look(true)
-    await sure()
-    return { host: hostId, removals: named.map((finding) => planned(finding, foundIn(seen, finding))) }
-  }
+async function plan(slice: Slice, named: Finding[], { includeRunning }: CleanHostRequest, signal: AbortSignal): Promise<Removal[]> {
+  await slice.sure()
+  const seen = await look(slice, { includeRunning, planning: true }, signal)
+  await slice.sure()
+  return named.map((finding) => planned(finding, orphanOf(slice, seen, finding)))
+}
 
-  const clean = async () => {
+async function carryOut(slice: Slice, named: Finding[], request: CleanHostRequest, signal: AbortSignal): Promise<Removal[]> {
+  const options = { includeRunning: request.includeRunning, planning: false }
+  await slice.sure()
+  const first = await look(slice, options, signal)
+  const removable = named.filter((finding) => planned(finding, orphanOf(slice, first, finding)).outcome === RemovalOutcome.PLANNED)
+  checkRemovals(removable.length, request.maxRemovals)
+  const wanted = new Set(removable.map(keyOf))
+  const second = await look(slice, options, signal)
+  const going = new Map([...second].filter(([key, { keep }]) => wanted.has(key) && keep === undefined))
+  const failures = await removeAll(slice, [...going.values()], signal)
+  const left = going.size > 0 ? await look(slice, options, signal) : second
+  return named.map((finding): Removal => {
+    const key = keyOf(finding)
+    if (finding.service !== slice.service || !going.has(key))
+      return planned(finding, orphanOf(slice, second, finding), 'it is not what it was a moment before')
+    if (!left.has(key)) return { finding, outcome: RemovalOutcome.REMOVED }
+    return { finding, outcome: RemovalOutcome.FAILED, message: failures.get(key) ?? 'it is still there' }
+  })
+}
+
+/** Why some could not be removed, by their keys. */
+async function removeAll({ sure, logger }: Slice, orphans: Orphan[], signal: AbortSignal): Promise<Map<string, string>> {
+  const failures = new Map<string, string>()
+  for (const orphan of orphans) {
+    signal.throwIfAborted()
     await sure()
-    const first = await look(false)
-    const removable = named.filter((finding) => planned(finding, foundIn(first, finding)).outcome === RemovalOutcome.PLANNED)
-    checkRemovals(removable.length, maxRemovals)
-    const wanted = new Set(removable.map(keyOf))
-    const second = await look(false)
-    await sure()
-    const failures = new Map<string, string>()
-    const tried = new Set<string>()
-    for (const [key, orphan] of second) {
-      if (!wanted.has(key) || orphan.keep !== undefined) continue
-      signal.throwIfAborted()
-      tried.add(key)
-      try {
-        await orphan.remove(signal)
-        logger.info({ kind: orphan.kind, name: orphan.name }, 'removed what no row names')
-      } catch (error) {
-        logger.warn({ err: error, kind: orphan.kind, name: orphan.name }, 'what no row names could not be removed')
-        failures.set(key, reasonOf(error))
-      }
+    const { kind, name } = orphan
+    try {
+      await orphan.remove(signal)
+      logger.info({ kind, name }, 'removed what no row names')
+    } catch (error) {
+      logger.warn({ err: error, kind, name }, 'what no row names could not be removed')
+      failures.set(keyOf(orphan), reasonOf(error))
     }
-    const left = tried.size > 0 ? await look(false) : second
-    return named.map((finding): Removal => {
-      const key = keyOf(finding)
-      if (finding.service !== service || !tried.has(key))
-        return planned(finding, foundIn(second, finding), 'it is not what it was a moment before')
-      if (!left.has(key)) return { finding, outcome: RemovalOutcome.REMOVED }
-      return { finding, outcome: RemovalOutcome.FAILED, message: failures.get(key) ?? 'it is still there' }
-    })
   }
-  const removals = slice.exclusively ? await slice.exclusively(signal, clean) : await clean()
-  return { host: hostId, removals }
+  return failures
+}
+
+/** What is found, by its key, in the order in which it goes. */
+async function look({ orphans }: Slice, options: LookOptions, signal: AbortSignal): Promise<Map<string, Orphan>> {
+  return new Map((await orphans(options, signal)).map((orphan) => [keyOf(orphan), orphan]))
+}
+
+function orphanOf({ service }: Slice, seen: Map<string, Orphan>, finding: Finding): Orphan | undefined {
+  return finding.service === service ? seen.get(keyOf(finding)) : undefined
 }
 
 /** @param changed why something that may go now was not removed */
