@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { failpointNames } from '@berth/controller'
+import { RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { tempDir, until } from '@berth/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { imageSpec, world } from './world.ts'
@@ -68,5 +69,24 @@ test.each(points)('a cancel while %s stalls ends the create and leaves nothing',
   await w.operations.cancelOperation({ id: operationId })
   expect(await w.ended(operationId)).toMatchObject({ stateName: 'CANCELLED' })
   disarm()
+  await nothingLeft()
+})
+
+test('a start that fails once its VMM is made ends with the instance off: at no moment is it told as failed and there', async () => {
+  disarm()
+  const { instance, operation } = await w.instances.createInstance({ spec: { ...imageSpec(), restartPolicy: RestartPolicy.NEVER } })
+  const id = instance?.id ?? ''
+  expect(await w.ended(operation)).toMatchObject({ stateName: 'DONE' })
+  await w.ended((await w.instances.stopInstance({ id })).operation)
+  arm('instance.start.boot.before=error')
+  expect(await w.ended((await w.instances.startInstance({ id })).operation)).toMatchObject({ stateName: 'FAILED', reason: 'FAILPOINT' })
+  disarm()
+  const told = await w.database.sql(`select resource->'status'->>'state' as state, resource->'status'->'lastExit'->>'message' as message
+    from instance.outbox where resource_id = '${id}' and verb = 'status' order by ord`)
+  const failed = told.filter(({ message }) => String(message).startsWith('FAILPOINT'))
+  expect(failed.length).toBeGreaterThan(0)
+  expect(failed.filter(({ state }) => state !== 'INSTANCE_STATE_STOPPED')).toEqual([])
+  expect(told.at(-1)).toEqual(failed.at(-1))
+  await w.ended((await w.instances.deleteInstance({ id })).operation)
   await nothingLeft()
 })

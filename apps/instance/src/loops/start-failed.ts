@@ -4,17 +4,15 @@ import { restartsSoFar } from '../domain/decide.ts'
 import { isRunning, tellStartFailed } from '../domain/status.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import type { InstanceContext } from './context.ts'
-import { observe } from './observe.ts'
+import { type Observed, observe } from './observe.ts'
 
 /**
  * A start that failed for good ends its operations; the instance stays, off, and its restart policy has the next word. A VM that runs is none of it:
  * whatever could not be done about it ends what was asked, and is tried again.
  */
 export async function startFailed(ctx: InstanceContext, row: InstanceRow, run: ReconcileContext, error: unknown): Promise<Next> {
-  const { living, status, extra } = await observe(ctx, row, run)
-  const runs = living !== undefined && isRunning(status)
+  const { runs, status, extra } = await offUnlessRunning(ctx, row, run)
   if (!runs) {
-    await living?.vm.kill(run.signal)
     const reason = isBerthError(error) ? error.reason : 'INTERNAL'
     const restarts = run.operations.length > 0 ? 0 : restartsSoFar(status) + 1
     tellStartFailed(status, { reason, message: toStatus(error).message, restarts }, Date.now())
@@ -28,4 +26,13 @@ export async function startFailed(ctx: InstanceContext, row: InstanceRow, run: R
     })
   if (runs) throw error
   return again(0)
+}
+
+/** A VMM that was made and does not run is ended; what is told then includes its end. */
+async function offUnlessRunning(ctx: InstanceContext, row: InstanceRow, run: ReconcileContext): Promise<Observed & { runs: boolean }> {
+  const found = await observe(ctx, row, run)
+  if (!found.living) return { ...found, runs: false }
+  if (isRunning(found.status)) return { ...found, runs: true }
+  await found.living.vm.kill(run.signal)
+  return { ...(await observe(ctx, row, run)), runs: false }
 }
