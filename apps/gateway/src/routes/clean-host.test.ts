@@ -51,6 +51,16 @@ it('removes nothing at all when it is one too many', async () => {
   expect(done).toEqual([])
 })
 
+it('does not begin with more than one call can be about', async () => {
+  const many = Array.from({ length: 10_001 }, (_, index) => finding('network', 'rule', String(index)))
+  const { done, ask } = services()
+  const refused = { reason: 'TOO_MANY_REMOVALS', metadata: { found: '10001', limit: '10000' } }
+  await expect(cleanHost({ ...request, maxRemovals: 10_000 }, async () => ({ findings: many, host: '' }), ask)).rejects.toMatchObject(
+    refused,
+  )
+  expect(done).toEqual([])
+})
+
 it('does not count what is kept', async () => {
   const { done, ask } = services(({ kind }) => (kind === 'process' ? RemovalOutcome.KEPT : undefined))
   expect(outcomes(await cleanHost({ ...request, maxRemovals: 1 }, audit, ask))).toEqual({ disk: 'KEPT', vm: 'KEPT', tap: 'KEPT' })

@@ -1,4 +1,4 @@
-import { checkRemovals } from '@berth/controller/audit/removal-limit'
+import { checkRemovals, checkScope } from '@berth/controller/audit/removal-limit'
 import { isBerthError } from '@berth/errors'
 import type { AuditHostResponse, CleanHostRequest, CleanHostResponse, Finding, Removal } from '@berth/proto/berth/audit/v1/audit_pb.ts'
 import { cleanScope, failed, isPlanned, plannedOf, spareRunning, vmService } from '../domain/plan-clean.ts'
@@ -22,6 +22,7 @@ export async function cleanHost(
 ): Promise<{ host: string; removals: Removal[] }> {
   const { findings, host } = await audit()
   const { asked, kept } = cleanScope(findings, named)
+  checkScope([...asked.values()].flat().length)
   const plans = await Promise.all(
     [...asked].map(([service, own]) => ask(service, { findings: own, maxRemovals: own.length, validateOnly: true })),
   )
