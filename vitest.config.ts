@@ -8,7 +8,7 @@ const machine = {
   hookTimeout: 120_000,
   teardownTimeout: 20_000,
 } as const
-/** One whole system at a time: two of them fight for two cores, and what is then late looks like a fault. */
+/** One whole system at a time in a network namespace: some flush its rules, and the VMs of two fight for two cores. */
 const system = { ...machine, fileParallelism: false } as const
 
 export default defineConfig({

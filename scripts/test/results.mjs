@@ -21,6 +21,12 @@ export function withExit(result, ok) {
   return ok || result.failed > 0 ? result : { ...result, failed: 1 }
 }
 
+/** Results of a tier that ran in parts. */
+export function added(results) {
+  const total = (key) => results.reduce((sum, result) => sum + result[key], 0)
+  return { passed: total('passed'), failed: total('failed'), skipped: results.flatMap(({ skipped }) => skipped) }
+}
+
 /** The closing lines: a table of tiers, the skipped tests with their reasons, the sum alone on the last line. */
 export function summary(tiers) {
   const sum = (key) => tiers.reduce((total, { result }) => total + (key === 'skipped' ? result.skipped.length : result[key]), 0)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cargoResult, checkResult, summary, withExit } from './results.mjs'
+import { added, cargoResult, checkResult, summary, withExit } from './results.mjs'
 
 const output = `
 running 3 tests
@@ -18,6 +18,14 @@ test('a tier that crashed without a failed test counts as one failure', () => {
   expect(withExit({ passed: 4, failed: 0, skipped: [] }, false).failed).toBe(1)
   expect(withExit({ passed: 4, failed: 2, skipped: [] }, false).failed).toBe(2)
   expect(withExit(checkResult(true), true)).toEqual(checkResult(true))
+})
+
+test('a tier that ran in parts has the counts and the skipped tests of all', () => {
+  expect(added([cargoResult(output), checkResult(false)])).toEqual({
+    passed: 3,
+    failed: 2,
+    skipped: [{ name: 'a::two', reason: 'needs a tty' }],
+  })
 })
 
 test('the sum stands alone on the last line, below the reasons of what was skipped', () => {

@@ -1,16 +1,18 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import path from 'node:path'
 import { cleanEnv } from '../setup/env.mjs'
 import { cargoCommand } from '../setup/rust.mjs'
-import { cargoResult, checkResult, withExit } from './results.mjs'
+import { added, cargoResult, checkResult, withExit } from './results.mjs'
 
-const RESULT = '.berth/test/result.json'
+const RESULTS = '.berth/test'
 
-let current
+const running = new Set()
 
 /** Passes a signal on to the tier that is running. */
 export function stopTier(signal) {
-  current?.kill(signal)
+  for (const child of running) child.kill(signal)
 }
 
 /**
@@ -25,14 +27,17 @@ function run(command, args, { env = {}, capture = false } = {}) {
     const PATH = `${process.cwd()}/node_modules/.bin:${process.env.PATH}`
     const stdio = ['ignore', capture ? 'pipe' : 'inherit', 'inherit']
     const child = spawn(command, args, { stdio, env: { ...testEnv(process.env), PATH, ...env } })
-    current = child
+    running.add(child)
     let output = ''
     child.stdout?.on('data', (chunk) => {
       output += chunk
       process.stdout.write(chunk)
     })
     child.on('error', reject)
-    child.on('close', (code) => resolve({ ok: code === 0, output }))
+    child.on('close', (code) => {
+      running.delete(child)
+      resolve({ ok: code === 0, output })
+    })
   })
 }
 
@@ -55,14 +60,22 @@ const WAITING = [
 const vitest =
   (project, prefix = [], { files = [], env = {} } = {}) =>
   async () => {
-    mkdirSync('.berth/test', { recursive: true })
-    rmSync(RESULT, { force: true })
+    mkdirSync(RESULTS, { recursive: true })
+    const result = path.join(RESULTS, `${project}-${randomUUID()}.json`)
     const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs', ...files]
     const [command, ...words] = [...prefix, 'vitest', ...args]
-    const { ok } = await run(command, words, { env: { ...env, TEST_RESULT_FILE: RESULT } })
-    const counts = existsSync(RESULT) ? JSON.parse(readFileSync(RESULT, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
+    const { ok } = await run(command, words, { env: { ...env, TEST_RESULT_FILE: path.resolve(result) } })
+    const counts = existsSync(result) ? JSON.parse(readFileSync(result, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
+    rmSync(result, { force: true })
     return withExit(counts, ok)
   }
+
+/** Whole systems, one at a time in each of two namespaces: a test that flushes its host's rules meets no other, and two cores have work while it waits. */
+async function systems() {
+  const files = globSync('test/{e2e,faults}/*.test.ts', { exclude: ['**/*.vm.test.ts'] }).toSorted()
+  const hands = [0, 1].map((hand) => files.filter((_, index) => index % 2 === hand))
+  return added(await Promise.all(hands.map((hand) => vitest('system', ['unshare', ...ALONE], { files: hand })())))
+}
 
 async function rust() {
   const { cargo, env } = await cargoCommand()
@@ -81,6 +94,6 @@ export const TIERS = {
   integration: vitest('integration', ['unshare', ...ALONE]),
   'no-events': vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { BERTH_TEST_NO_EVENTS: '1' } }),
   'no-poll': vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { BERTH_TEST_NO_POLL: '1' } }),
-  system: vitest('system', ['unshare', ...ALONE]),
+  system: systems,
   vm: vitest('vm', ['unshare', ...ALONE]),
 }
