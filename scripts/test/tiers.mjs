@@ -55,6 +55,8 @@ const WAITING = [
   'packages/controller/test/operations',
   'packages/events/test/watch',
   'packages/events/test/event-',
+  'apps/image/test/ensure',
+  'apps/volume-provisioner/test/volumes',
 ]
 
 const vitest =
