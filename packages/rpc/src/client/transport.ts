@@ -1,6 +1,15 @@
-import type { DescMethod } from '@bufbuild/protobuf'
-import { type ContextValues, createContextValues, type Interceptor, type Transport } from '@connectrpc/connect'
-import { createMethodUrl, runStreamingCall, runUnaryCall } from '@connectrpc/connect/protocol'
+import { create, type DescMessage, type DescMethod, type MessageInitShape } from '@bufbuild/protobuf'
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextValues,
+  type Interceptor,
+  type Transport,
+  type UnaryRequest,
+  type UnaryResponse,
+} from '@connectrpc/connect'
+import { createMethodUrl, runStreamingCall } from '@connectrpc/connect/protocol'
 import { Channel, type ChannelOptions, credentials } from '@grpc/grpc-js'
 import { streamCall } from './stream-call.ts'
 import { unaryCall } from './unary-call.ts'
@@ -35,13 +44,34 @@ export function grpcTransport({ target, interceptors, defaultTimeoutMs, channelO
     unary(method, signal, asked, header, message, contextValues) {
       const timeoutMs = limit(asked ?? defaultTimeoutMs)
       const req = { ...common(method, header, contextValues), stream: false as const, method, message }
-      return runUnaryCall({ interceptors, signal, timeoutMs, req, next: (request) => unaryCall(channel, method, timeoutMs, request) })
+      return runUnary(req, signal, interceptors, (request) => unaryCall(channel, method, timeoutMs, request))
     },
     stream(method, signal, asked, header, message, contextValues) {
       const timeoutMs = limit(asked)
       const req = { ...common(method, header, contextValues), stream: true as const, method, message }
       return runStreamingCall({ interceptors, signal, timeoutMs, req, next: (request) => streamCall(channel, method, timeoutMs, request) })
     },
+  }
+}
+
+type Unary<I extends DescMessage, O extends DescMessage> = (request: UnaryRequest<I, O>) => Promise<UnaryResponse<I, O>>
+type Begun<I extends DescMessage, O extends DescMessage> = Omit<UnaryRequest<I, O>, 'message' | 'signal'> & {
+  message: MessageInitShape<I>
+}
+
+/** As Connect's `runUnaryCall`, which makes two signals and an error for each call; here the channel keeps the deadline. */
+async function runUnary<I extends DescMessage, O extends DescMessage>(
+  { message, ...rest }: Begun<I, O>,
+  signal: AbortSignal | undefined,
+  interceptors: readonly Interceptor[] = [],
+  call: Unary<I, O>,
+): Promise<UnaryResponse<I, O>> {
+  const request = { ...rest, signal: signal ?? new AbortController().signal, message: create(rest.method.input, message) }
+  const run = interceptors.reduceRight((next, interceptor) => interceptor(next as never) as never, call)
+  try {
+    return await run(request)
+  } catch (error) {
+    throw request.signal.aborted ? ConnectError.from(request.signal.reason, Code.Canceled) : ConnectError.from(error)
   }
 }
 
