@@ -4,6 +4,7 @@ import { pgSchema } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { codeOf, isConflict, translate } from './failures.ts'
 import { reach } from './points.ts'
+import { type Rows, rowsOf } from './rows.ts'
 import { steadyClient } from './steady-client.ts'
 import { type CommonTables, commonTables } from './tables/common.ts'
 
@@ -30,12 +31,15 @@ export type Change = {
   verb: string
   /** Resource that an operation works on. */
   parent?: string
+  /** Of an operation: whether it has ended. */
+  over?: boolean
   /** Id of its event. */
   event: string
 }
 
 export type TransactionCounts = Record<string, { committed: number; rolledBack: number; retried: number }>
 
+type CommonRows = { readonly [K in 'operations' | 'outbox' | 'requestIds' | 'leases']: Rows<CommonTables[K]> }
 type NewNotice = CommonTables['outbox']['$inferInsert']
 type Pending = { database: Database; changes: Change[]; notices: NewNotice[]; after: (() => void)[]; call: boolean }
 const pendingOf = new WeakMap<object, Pending>()
@@ -46,6 +50,8 @@ const attempts = 4
 export class Database implements AsyncDisposable {
   readonly service: string
   readonly tables: CommonTables
+  /** The everyday statements on the common tables. */
+  readonly rows: CommonRows
   /** For reads; every write goes through `transaction`. */
   readonly queries: Queries
   readonly #client: ReturnType<typeof steadyClient>
@@ -55,6 +61,7 @@ export class Database implements AsyncDisposable {
   constructor({ url, schema, pool, prepare }: DatabaseOptions) {
     this.service = schema
     this.tables = commonTables(pgSchema(schema))
+    this.rows = commonRows(this.tables)
     this.#client = steadyClient({ url, pool, prepare, name: `berth-${schema}` })
     this.queries = drizzle({ client: this.#client })
   }
@@ -66,21 +73,49 @@ export class Database implements AsyncDisposable {
    * @throws Unavailable(`DATABASE_UNAVAILABLE`), Aborted(`CONFLICT`) and whatever `run` throws, after the rollback
    */
   async transaction<T>(purpose: string, run: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#repeating(purpose, async (committed) => {
+      const pending: Pending = { database: this, changes: [], notices: [], after: [], call: false }
+      const result = await this.queries.transaction(async (tx) => {
+        pendingOf.set(tx, pending)
+        const answer = await run(tx)
+        if (pending.notices.length > 0) await this.rows.outbox.insertAll(tx, pending.notices)
+        if (pending.call) await reach('call.inside')
+        return answer
+      })
+      committed()
+      this.#announce(pending)
+      if (pending.call) await reach('call.committed')
+      return result
+    })
+  }
+
+  /**
+   * Runs one statement that writes at most one row and its notice: a transaction in one round trip. Counted under `purpose`, and told as `change`,
+   * when it answered a row. Tried again as `transaction` is.
+   *
+   * @throws Unavailable(`DATABASE_UNAVAILABLE`), Aborted(`CONFLICT`)
+   */
+  async told<Row>(
+    purpose: string,
+    change: Change,
+    statement: { sql: string; params: unknown[] },
+    decode: (values: readonly unknown[]) => Row,
+  ): Promise<Row | undefined> {
+    return this.#repeating(purpose, async (committed) => {
+      const query = this.queries._.session.prepareQuery(statement, undefined, undefined, true, (found) => found.map(decode))
+      const [row] = (await query.execute()) as Row[]
+      if (row === undefined) return undefined
+      committed()
+      this.#announce({ changes: [change], after: [] })
+      return row
+    })
+  }
+
+  async #repeating<T>(purpose: string, run: (committed: () => void) => Promise<T>): Promise<T> {
     const count = (this.#counts[purpose] ??= { committed: 0, rolledBack: 0, retried: 0 })
     for (let attempt = 1; ; attempt += 1) {
-      const pending: Pending = { database: this, changes: [], notices: [], after: [], call: false }
       try {
-        const result = await this.queries.transaction(async (tx) => {
-          pendingOf.set(tx, pending)
-          const answer = await run(tx)
-          if (pending.notices.length > 0) await tx.insert(this.tables.outbox).values(pending.notices)
-          if (pending.call) await reach('call.inside')
-          return answer
-        })
-        count.committed += 1
-        this.#announce(pending)
-        if (pending.call) await reach('call.committed')
-        return result
+        return await run(() => void (count.committed += 1))
       } catch (error) {
         if (!isConflict(error) || attempt === attempts) {
           count.rolledBack += 1
@@ -138,7 +173,7 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  #announce({ changes, after }: Pending): void {
+  #announce({ changes, after }: Pick<Pending, 'changes' | 'after'>): void {
     for (const run of after) run()
     if (changes.length > 0) for (const listener of this.#listeners) listener(changes)
   }
@@ -147,6 +182,10 @@ export class Database implements AsyncDisposable {
     this.#listeners.clear()
     await this.#client.end({ timeout: 1 })
   }
+}
+
+function commonRows({ operations, outbox, requestIds, leases }: CommonTables): CommonRows {
+  return { operations: rowsOf(operations), outbox: rowsOf(outbox), requestIds: rowsOf(requestIds), leases: rowsOf(leases) }
 }
 
 /** Opens a service's schema; nothing is connected yet. */

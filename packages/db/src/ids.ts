@@ -1,7 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+/** Random bits come from the system for so many ids at once. */
+const pool = Buffer.alloc(10 * 400)
+let used = pool.length
 let lastMs = 0
+let lastTime = ''
 let lastRandom = 0n
 
 /**
@@ -13,17 +17,28 @@ export function newId(prefix: string): string {
   const nowMs = Date.now()
   if (nowMs > lastMs) {
     lastMs = nowMs
-    lastRandom = BigInt(`0x${randomBytes(10).toString('hex')}`) >> 1n
+    lastTime = encode(BigInt(lastMs), 10)
+    lastRandom = BigInt(`0x${random()}`) >> 1n
   } else {
     lastRandom += 1n
   }
-  return `${prefix}_${encode(BigInt(lastMs), 10)}${encode(lastRandom, 16)}`
+  return `${prefix}_${lastTime}${encode(lastRandom, 16)}`
+}
+
+function random(): string {
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += 10
+  return pool.toString('hex', used - 10, used)
 }
 
 function encode(value: bigint, length: number): string {
-  let text = ''
-  for (let rest = value, left = length; left > 0; left -= 1, rest >>= 5n) text = alphabet[Number(rest & 31n)] + text
-  return text
+  return value
+    .toString(32)
+    .padStart(length, '0')
+    .replaceAll(/[i-v]/g, (digit) => alphabet[Number.parseInt(digit, 32)] as string)
 }
 
 /** Whether a reference is an id; names hold no underscore. */

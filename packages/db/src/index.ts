@@ -24,6 +24,7 @@ export { type Accept, accept, noteOperations, operationById, operationJson, oper
 export { appendOutbox, type OutboxEntry } from './outbox.ts'
 export { cutPoints, type Point, reach } from './points.ts'
 export { type Made, type Request, withRequestId } from './request-id.ts'
+export { AnyOf, Expression, now, type Rows, rowsOf } from './rows.ts'
 export { type Fence, fence } from './store/fence.ts'
 export { jsonName, parseFilter, type Term } from './store/filter.ts'
 export { etagOf, type ResourceMessage, type Stored } from './store/message.ts'
@@ -41,5 +42,6 @@ export {
   type StageTimes,
 } from './tables/common.ts'
 export { type ResourceRow, type ResourceTable, resourceTable } from './tables/resource.ts'
+export { together } from './together.ts'
 export { showTransactions } from './transaction-metric.ts'
 export { type Accepted, type Decision, type ResourceVerbs, resourceVerbs } from './verbs.ts'

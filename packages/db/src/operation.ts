@@ -1,7 +1,6 @@
 import { OperationPriority, OperationSchema, OperationState, type Operation } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { create, toJson } from '@bufbuild/protobuf'
 import { timestampFromDate } from '@bufbuild/protobuf/wkt'
-import { and, eq } from 'drizzle-orm'
 import { type Database, databaseOf, type Executor, type Tx } from './database.ts'
 import { detailTypes, statusMessage } from './error-details.ts'
 import { newId, operationPrefix } from './ids.ts'
@@ -23,11 +22,8 @@ export async function accept(tx: Tx, { kind, resource, actor, priority = 'DEFAUL
   const db = databaseOf(tx)
   const id = given ?? newId(operationPrefix(db.service))
   const { id: resourceId, name: resourceName, project, host } = resource
-  const rows = await tx
-    .insert(db.tables.operations)
-    .values({ id, project, kind, resourceId, resourceName, actor, host, priority })
-    .returning()
-  const row = rows[0] as OperationRow
+  const [inserted] = await db.rows.operations.insert(tx, { id, project, kind, resourceId, resourceName, actor, host, priority })
+  const row = inserted as OperationRow
   noteOperations(tx, [row], 'created')
   return row
 }
@@ -54,9 +50,7 @@ export async function operationById(
   id: string,
   executor: Executor = db.queries,
 ): Promise<OperationRow | undefined> {
-  const { operations } = db.tables
-  const where = and(eq(operations.project, project), eq(operations.id, id))
-  const [row] = await executor.select().from(operations).where(where)
+  const [row] = await db.rows.operations.select(executor, { project, id })
   return row
 }
 

@@ -21,6 +21,7 @@ export function appendOutbox(tx: Tx, entries: OutboxEntry[]): void {
   for (const { parent, ...entry } of entries) {
     const { kind, resourceId: id, project, verb } = entry
     const event = newId('evt')
-    addNotice(tx, { id: event, ...entry }, { kind, id, project, verb, event, ...(parent === undefined ? {} : { parent }) })
+    const ofOperation = parent === undefined ? {} : { parent, over: entry.resource['endTime'] !== undefined }
+    addNotice(tx, { id: event, ...entry }, { kind, id, project, verb, event, ...ofOperation })
   }
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { invalidArgument } from '@berth/errors'
 import { type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf'
-import { and, eq } from 'drizzle-orm'
 import { databaseOf, noteCall, type Tx } from './database.ts'
 import { reach } from './points.ts'
 
@@ -36,26 +35,16 @@ export async function withRequestId<D extends DescMessage>(
   await reach('call.before')
   const requestId = 'requestId' in message && typeof message.requestId === 'string' ? message.requestId : ''
   if (requestId === '') return { ...(await run()), repeated: false }
-  const { requestIds } = databaseOf(tx).tables
+  const { requestIds } = databaseOf(tx).rows
   const key = { project: caller.project, actor: caller.actor, method, requestId }
   const bodyHash = hashOf(toJson(schema, message))
-  const first = await tx
-    .insert(requestIds)
-    .values({ ...key, bodyHash, ...preset })
-    .onConflictDoNothing()
-    .returning({ requestId: requestIds.requestId })
-  const where = and(
-    eq(requestIds.project, key.project),
-    eq(requestIds.actor, key.actor),
-    eq(requestIds.method, method),
-    eq(requestIds.requestId, requestId),
-  )
+  const first = await requestIds.insert(tx, { ...key, bodyHash, ...preset }, { orNothing: true })
   if (first.length > 0) {
     const made = await run()
-    if (made.resourceId !== preset.resourceId || made.operationId !== preset.operationId) await tx.update(requestIds).set(made).where(where)
+    if (made.resourceId !== preset.resourceId || made.operationId !== preset.operationId) await requestIds.update(tx, made, key)
     return { ...made, repeated: false }
   }
-  const [known] = await tx.select().from(requestIds).where(where)
+  const [known] = await requestIds.select(tx, key)
   if (known?.bodyHash !== bodyHash)
     throw invalidArgument('REQUEST_ID_REUSED', 'request_id was used with another request', { field: 'request_id' })
   return { resourceId: known.resourceId, operationId: known.operationId, repeated: true }

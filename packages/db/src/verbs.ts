@@ -3,6 +3,7 @@ import type { DescMessage } from '@bufbuild/protobuf'
 import type { Tx } from './database.ts'
 import { newId, operationPrefix } from './ids.ts'
 import { accept, operationById, operationMessage } from './operation.ts'
+import { together } from './together.ts'
 import { type Made, type Request, withRequestId } from './request-id.ts'
 import type { ResourceMessage, Stored } from './store/message.ts'
 import type { Insert, ResourceStore, SpecChange } from './store/resource-store.ts'
@@ -74,9 +75,12 @@ export function resourceVerbs<M extends ResourceMessage, Extra>(store: ResourceS
       const operationId = kindOfWork ? newId(operationPrefix(db.service)) : ''
       const run = async (tx: Tx): Promise<Fresh> => {
         const { project, actor } = request.caller
-        const made = await store.insert(tx, { ...row, id, project, creator: actor })
+        // Not waited for one by one: they go out together, and none stays when one is refused.
+        const inserting = store.insert(tx, { ...row, id, project, creator: actor })
+        const resource = { id, project, name: row.name, host: row.host }
+        const accepting = kindOfWork ? accept(tx, { id: operationId, kind: kindOfWork, resource, actor }) : undefined
+        const [made, operation] = await together([inserting, accepting])
         await also?.(tx, made)
-        const operation = kindOfWork ? await accept(tx, { id: operationId, kind: kindOfWork, resource: made, actor }) : undefined
         return { row: made, operation }
       }
       return once(`${kind}.create`, request, run, { resourceId: id, operationId })

@@ -108,7 +108,8 @@ export function openEvents({ db, natsUrl, logger }: EventsOptions): Events {
 
 function changeOf({ id: event, project, kind, resourceId: id, verb, resource }: Sequenced): Change {
   const parent = kind === 'operation' ? resource['resourceId'] : undefined
-  return { project, kind, id, verb, event, ...(typeof parent === 'string' ? { parent } : {}) }
+  const ofOperation = typeof parent === 'string' ? { parent, over: resource['endTime'] !== undefined } : {}
+  return { project, kind, id, verb, event, ...ofOperation }
 }
 
 /** What comes of a wake is read from Postgres anyway. */

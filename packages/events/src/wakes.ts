@@ -3,8 +3,11 @@ import type { Change } from '@berth/db'
 export type Wakes = {
   /** Calls `listener` with every change heard of: commits of this process at once, others' through NATS. Returns the way to end that. */
   on(listener: (change: Change) => void): () => void
-  /** Resolves at the next change of the resource `id`, or after `timeoutMs`: look again in both cases. @throws the signal's reason */
-  next(id: string, options: { signal: AbortSignal; timeoutMs: number }): Promise<void>
+  /**
+   * Resolves at the next change of the resource `id`, or after `timeoutMs`: look again in both cases. `end`: changes of an operation that goes on
+   * are let pass. @throws the signal's reason
+   */
+  next(id: string, options: { signal: AbortSignal; timeoutMs: number; end?: boolean }): Promise<void>
   /** Calls `listener` when events of this service got their place in the order. */
   onSequenced(listener: () => void): () => void
   /** Runs `look` about every `everyMs` (± 20 %) until the returned function is called. Not at all under BERTH_TEST_NO_POLL. */
@@ -35,10 +38,10 @@ export function createWakes(switches: Switches): WakeSource {
       sequenced.add(listener)
       return () => void sequenced.delete(listener)
     },
-    next: (id, { signal, timeoutMs }) =>
+    next: (id, { signal, timeoutMs, end = false }) =>
       settleOnce(signal, timeoutMs, (done) =>
         on((change) => {
-          if (change.id === id) done()
+          if (change.id === id && !(end && change.over === false)) done()
         }),
       ),
     poll: (everyMs, look) => (switches.polls ? jittered(everyMs, look) : () => {}),

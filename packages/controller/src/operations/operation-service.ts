@@ -67,7 +67,7 @@ export function operationService({
     async waitOperation({ id, timeout }, context) {
       const { project } = callerOf(context)
       const end = performance.now() + (timeout === undefined ? defaultWaitMs : durationMs(timeout))
-      for await (const row of untilChanged(operations, () => get(project, id), id, context.signal, end)) {
+      for await (const row of untilChanged(operations, () => get(project, id), id, context.signal, { endMs: end, end: true })) {
         if (row.endTime !== null || performance.now() >= end) return { operation: operationMessage(row) }
       }
       return { operation: operationMessage(await get(project, id)) }

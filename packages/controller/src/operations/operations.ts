@@ -1,8 +1,22 @@
-import { afterCommit, type Database, noteOperations, type OperationRow, type StageTimes, type Tx } from '@berth/db'
+import {
+  afterCommit,
+  AnyOf,
+  type Database,
+  type Executor,
+  Expression,
+  noteOperations,
+  now,
+  type OperationRow,
+  type StageTimes,
+  type Tx,
+} from '@berth/db'
 import { type BerthError, toStatus } from '@berth/errors'
 import type { Events } from '@berth/events'
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { createProgress, type Progress } from './progress.ts'
+
+const startedNow = new Expression('coalesce(start_time, now())')
+const underWay = new AnyOf('PENDING', 'RUNNING')
+const oneMore = new Expression('attempts + 1')
 
 export type EndState = 'DONE' | 'FAILED' | 'CANCELLED'
 
@@ -27,29 +41,19 @@ export type Operations = AsyncDisposable & {
 
 /** The operations of one service. */
 export function createOperations({ db, events }: { db: Database; events: Events }): Operations {
-  const { operations } = db.tables
+  const { operations } = db.rows
   const progress = createProgress(db)
 
   async function finish(tx: Tx, id: string, state: EndState, error?: unknown): Promise<void> {
-    const [row] = await tx.select().from(operations).where(eq(operations.id, id)).for('update')
+    const [row] = await operations.select(tx, { id }, { lock: 'update' })
     if (row === undefined || row.endTime !== null) return
     const stages = closed(progress.stagesOf(id, row.stages), new Date().toISOString())
-    const rows = await tx
-      .update(operations)
-      .set({
-        state,
-        error: error === undefined ? null : toStatus(error),
-        stages,
-        endTime: sql`now()`,
-        startTime: sql`coalesce(start_time, now())`,
-      })
-      .where(eq(operations.id, id))
-      .returning()
-    noteOperations(tx, rows, 'updated')
+    const set = { state, error: error === undefined ? null : toStatus(error), stages, endTime: now, startTime: startedNow }
+    noteOperations(tx, await operations.update(tx, set, { id }), 'updated')
     afterCommit(tx, () => progress.forget(id))
   }
 
-  const open = (resourceId: string) => and(eq(operations.resourceId, resourceId), isNull(operations.endTime))
+  const openOf = (executor: Executor, resourceId: string) => operations.select(executor, { resourceId, endTime: null }, { orderBy: 'id' })
 
   return {
     db,
@@ -58,19 +62,13 @@ export function createOperations({ db, events }: { db: Database; events: Events 
     progress: progress.note,
     positions: progress.positions,
     flush: progress.flush,
-    openFor: (resourceId) => db.read((queries) => queries.select().from(operations).where(open(resourceId)).orderBy(asc(operations.id))),
+    openFor: (resourceId) => db.read((queries) => openOf(queries, resourceId)),
     async begin(tx, id) {
-      const set = { state: 'RUNNING', attempts: sql`attempts + 1`, startTime: sql`coalesce(start_time, now())` }
-      const where = and(eq(operations.id, id), inArray(operations.state, ['PENDING', 'RUNNING']))
-      noteOperations(tx, await tx.update(operations).set(set).where(where).returning(), 'updated')
+      const set = { state: 'RUNNING', attempts: oneMore, startTime: startedNow }
+      noteOperations(tx, await operations.update(tx, set, { id, state: underWay }), 'updated')
     },
     async finishAll(tx, resourceId, states, otherwise) {
-      const rows = await tx
-        .select({ id: operations.id, kind: operations.kind })
-        .from(operations)
-        .where(open(resourceId))
-        .orderBy(asc(operations.id))
-      for (const { id, kind } of rows) {
+      for (const { id, kind } of await openOf(tx, resourceId)) {
         const state = states[kind] ?? 'CANCELLED'
         await finish(tx, id, state, state === 'DONE' ? undefined : otherwise)
       }

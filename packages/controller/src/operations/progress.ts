@@ -1,5 +1,4 @@
-import { type Database, noteOperations, type OperationRow, type StageTimes, type Tx } from '@berth/db'
-import { eq } from 'drizzle-orm'
+import { type Database, noteOperations, type StageTimes, together, type Tx } from '@berth/db'
 
 export type Progress = {
   /** UPPER_SNAKE_CASE, e.g. `PULL`. */
@@ -19,7 +18,7 @@ type Waiting = { latest: Progress; stages: StageTimes[] }
 
 /** What has been said of operations and is not written yet. Stages keep their real times, however late they are written. */
 export function createProgress(db: Database) {
-  const { operations } = db.tables
+  const { operations } = db.rows
   const waiting = new Map<string, Waiting>()
   /** Batches whose writes have not ended, oldest first. */
   const unwritten = new Set<ReadonlyMap<string, Waiting>>()
@@ -52,15 +51,17 @@ export function createProgress(db: Database) {
   }
 
   async function write(tx: Tx, batch: Map<string, Waiting>): Promise<void> {
-    const changed: OperationRow[] = []
-    for (const [id, { latest, stages }] of [...batch].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-      const [row] = await tx.select().from(operations).where(eq(operations.id, id)).for('update')
-      if (row === undefined || row.endTime !== null) continue
-      const { stage, done = 0, total = 0, unit = '' } = latest
-      const set = { stage, done, total, unit, stages: merged(row.stages, stages) }
-      changed.push(...(await tx.update(operations).set(set).where(eq(operations.id, id)).returning()))
-    }
-    noteOperations(tx, changed, 'updated')
+    // Locked in order, and sent together: nobody waits long for a row that is one of many.
+    const ids = [...batch.keys()].toSorted()
+    const found = (await together(ids.map((id) => operations.select(tx, { id }, { lock: 'update' })))).flat()
+    const changed = found
+      .filter(({ endTime }) => endTime === null)
+      .map(({ id, stages }) => {
+        const { latest, stages: added } = batch.get(id) as Waiting
+        const { stage, done = 0, total = 0, unit = '' } = latest
+        return operations.update(tx, { stage, done, total, unit, stages: merged(stages, added) }, { id })
+      })
+    noteOperations(tx, (await together(changed)).flat(), 'updated')
   }
 
   return {

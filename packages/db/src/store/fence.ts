@@ -1,5 +1,4 @@
 import { aborted } from '@berth/errors'
-import { sql } from 'drizzle-orm'
 import { databaseOf, type Tx } from '../database.ts'
 
 /** A host's hold on its rows, as `@berth/controller` gives it. */
@@ -18,11 +17,9 @@ export type Fence = {
  * @throws Aborted(`LEASE_LOST`): nothing of the transaction is kept and the service is told to exit
  */
 export async function fence(tx: Tx, lease: Fence): Promise<void> {
-  const { leases } = databaseOf(tx).tables
-  const rows = await tx.execute<{ epoch: string }>(
-    sql`select epoch from ${leases} where service = ${lease.service} and host_id = ${lease.hostId} for key share`,
-  )
-  if (Number(rows[0]?.epoch) === lease.epoch) return
+  const { service, hostId } = lease
+  const [row] = await databaseOf(tx).rows.leases.select(tx, { service, hostId }, { lock: 'key share' })
+  if (row?.epoch === lease.epoch) return
   lease.lose()
   throw aborted('LEASE_LOST', `another process has taken over ${lease.service} on this host`)
 }

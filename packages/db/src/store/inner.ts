@@ -1,4 +1,5 @@
 import type { Database } from '../database.ts'
+import type { Rows } from '../rows.ts'
 import type { ResourceTable } from '../tables/resource.ts'
 import type { Codec, ResourceMessage } from './message.ts'
 
@@ -6,6 +7,7 @@ import type { Codec, ResourceMessage } from './message.ts'
 export type Inner<M extends ResourceMessage, Extra> = {
   db: Database
   table: ResourceTable
+  rows: Rows<ResourceTable>
   kind: string
   idPrefix: string
   codec: Codec<M, Extra>

@@ -3,6 +3,8 @@ import { and, asc, eq, gt, isNotNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Executor, Tx } from '../database.ts'
 import { translate } from '../failures.ts'
 import { isId } from '../ids.ts'
+import type { Match } from '../rows.ts'
+import type { ResourceTable } from '../tables/resource.ts'
 import { jsonName, parseFilter, type Term } from './filter.ts'
 import type { Inner } from './inner.ts'
 import { etagOf, type ResourceMessage, type Stored } from './message.ts'
@@ -10,35 +12,34 @@ import { pageSizeOf, pageToken, readPageToken } from './page.ts'
 import type { ResourceStore } from './resource-store.ts'
 
 const commonFilters = ['name', 'label', 'state', 'host'] as const
-type Reads = 'get' | 'find' | 'byId' | 'list' | 'onHost' | 'all' | 'unsettled' | 'lock' | 'lockById' | 'filterFields'
+type Reads = 'get' | 'find' | 'byId' | 'byColumns' | 'list' | 'onHost' | 'all' | 'unsettled' | 'lock' | 'lockById' | 'filterFields'
 
 export function reads<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>): Pick<ResourceStore<M, Extra>, Reads> {
-  const { db, table, kind, codec } = inner
+  const { db, table, rows, kind, codec } = inner
   const filterFields = [...commonFilters, ...(inner.statusFilters ?? [])]
 
-  async function one(executor: Executor, where: SQL | undefined, lock: boolean): Promise<Stored<M, Extra> | undefined> {
-    const query = executor.select().from(table).where(where).limit(1)
-    const [row] = await (lock ? query.for('update') : query).catch(rethrow)
+  async function one(executor: Executor, where: Match<ResourceTable>, lock?: 'update' | 'share'): Promise<Stored<M, Extra> | undefined> {
+    const [row] = await rows.select(executor, where, lock ? { lock } : {}).catch(rethrow)
     return row && codec.fromRow(row)
   }
-  const named = (project: string, reference: string) =>
-    and(eq(table.project, project), isId(reference) ? eq(table.id, reference) : eq(table.name, reference))
+  const named = (project: string, reference: string) => (isId(reference) ? { project, id: reference } : { project, name: reference })
   const missing = (reference: string) =>
     notFound(`${kind.toUpperCase()}_NOT_FOUND`, `no ${kind} “${reference}”`, { metadata: { [kind]: reference } })
-  const find = (project: string, reference: string, tx?: Tx) => one(tx ?? db.queries, named(project, reference), false)
+  const find = (project: string, reference: string, tx?: Tx) => one(tx ?? db.queries, named(project, reference))
 
   return {
     filterFields,
     find,
-    byId: (id, tx) => one(tx ?? db.queries, eq(table.id, id), false),
-    lockById: (tx, id) => one(tx, eq(table.id, id), true),
+    byId: (id, tx) => one(tx ?? db.queries, { id }),
+    byColumns: (values, tx, lock) => one(tx ?? db.queries, values, lock),
+    lockById: (tx, id) => one(tx, { id }, 'update'),
     async get(project, reference, tx) {
       const row = await find(project, reference, tx)
       if (row === undefined) throw missing(reference)
       return row
     },
     async lock(tx, project, reference, etag) {
-      const row = await one(tx, named(project, reference), true)
+      const row = await one(tx, named(project, reference), 'update')
       if (row === undefined) throw missing(reference)
       if (etag && etag !== etagOf(row)) throw stale(kind, reference, etagOf(row))
       return row
@@ -57,8 +58,8 @@ export function reads<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>):
           .orderBy(asc(table.id))
           .limit(size + 1),
       )
-      const rows = found.slice(0, size).map(codec.fromRow)
-      return { rows, nextPageToken: found.length > size ? pageToken(rows.at(-1)?.id ?? '', scope) : '' }
+      const shown = found.slice(0, size).map(codec.fromRow)
+      return { rows: shown, nextPageToken: found.length > size ? pageToken(shown.at(-1)?.id ?? '', scope) : '' }
     },
     async onHost(host) {
       const found = await db.read((queries) => queries.select().from(table).where(eq(table.host, host)).orderBy(asc(table.id)))

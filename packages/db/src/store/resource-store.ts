@@ -1,10 +1,12 @@
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
 import type { Database, Tx } from '../database.ts'
+import { type Match, rowsOf } from '../rows.ts'
 import type { ResourceTable } from '../tables/resource.ts'
 import type { Fence } from './fence.ts'
 import { type ResourceMessage, resourceCodec, type Stored } from './message.ts'
 import type { PageRequest } from './page.ts'
 import { reads } from './reads.ts'
+import { statusWrite } from './status-write.ts'
 import { writes } from './writes.ts'
 
 type ExtraOf<T extends { $inferSelect: object }> = Omit<T['$inferSelect'], keyof ResourceTable['$inferSelect']>
@@ -50,6 +52,8 @@ export type ResourceStore<M extends ResourceMessage, Extra> = {
   find(project: string, reference: string, tx?: Tx): Promise<Stored<M, Extra> | undefined>
   /** By id in any project: for controllers and the host plane only. */
   byId(id: string, tx?: Tx): Promise<Stored<M, Extra> | undefined>
+  /** The row whose columns have these values, by which a unique index knows it. */
+  byColumns(values: Match<ResourceTable> & Partial<Extra>, tx?: Tx, lock?: 'update' | 'share'): Promise<Stored<M, Extra> | undefined>
   /** One page, oldest first. @throws InvalidArgument(`BAD_PAGE_TOKEN` | `BAD_FILTER` | `BAD_PAGE_SIZE`) */
   list(project: string, page: PageRequest): Promise<Page<M, Extra>>
   /** All rows on a host, oldest first: for controllers and audits. */
@@ -68,6 +72,18 @@ export type ResourceStore<M extends ResourceMessage, Extra> = {
   updateSpec(tx: Tx, row: Stored<M, Extra>, change: SpecChange<M, Extra>): Promise<Stored<M, Extra>>
   /** Writes what is so, under the lease's epoch. `status.observedGeneration` goes to its column too. @throws Aborted(`LEASE_LOST`) */
   updateStatus(tx: Tx, lease: Fence, row: Stored<M, Extra>, status: Part<M, 'status'>, extra?: Partial<Extra>): Promise<Stored<M, Extra>>
+  /**
+   * As `updateStatus` in a transaction of its own, in one round trip: for a row that is still as `row` was read.
+   *
+   * @returns undefined, and nothing is written, when it is not, when this process no longer holds the host, and when the status is the same already
+   */
+  writeStatus(
+    purpose: string,
+    lease: Fence,
+    row: Stored<M, Extra>,
+    status: Part<M, 'status'>,
+    extra?: Partial<Extra>,
+  ): Promise<Stored<M, Extra> | undefined>
   /** Sets `delete_time`; a second call changes nothing. The row must be locked. */
   markDeleted(tx: Tx, row: Stored<M, Extra>, actor: string): Promise<Stored<M, Extra>>
   /** Removes the row, under the lease's epoch: the name is free. Removing what is gone does nothing. @throws Aborted(`LEASE_LOST`) */
@@ -93,7 +109,8 @@ export function resourceStore<M extends ResourceMessage, T extends { $inferSelec
   options: StoreOptions<M, T>,
 ): ResourceStore<M, ExtraOf<T>> {
   type Extra = ExtraOf<T>
-  const inner = { ...options, table: options.table as unknown as ResourceTable, codec: resourceCodec<M, Extra>(options.schema) }
+  const table = options.table as unknown as ResourceTable
+  const inner = { ...options, table, rows: rowsOf(table), codec: resourceCodec<M, Extra>(options.schema) }
   return {
     kind: options.kind,
     db: options.db,
@@ -102,5 +119,6 @@ export function resourceStore<M extends ResourceMessage, T extends { $inferSelec
     toMessage: inner.codec.toMessage,
     ...reads<M, Extra>(inner),
     ...writes<M, Extra>(inner),
+    ...statusWrite<M, Extra>(inner),
   }
 }

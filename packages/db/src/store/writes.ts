@@ -1,21 +1,23 @@
 import { isDeepStrictEqual } from 'node:util'
 import { alreadyExists } from '@berth/errors'
-import { eq, getTableName, sql } from 'drizzle-orm'
+import { getTableName } from 'drizzle-orm'
 import type { Tx } from '../database.ts'
 import { isUniqueViolation } from '../failures.ts'
 import { newId } from '../ids.ts'
 import { appendOutbox } from '../outbox.ts'
-import type { ResourceRow } from '../tables/resource.ts'
+import { type Input, now } from '../rows.ts'
+import { together } from '../together.ts'
+import type { ResourceRow, ResourceTable } from '../tables/resource.ts'
 import { fence } from './fence.ts'
 import type { Inner } from './inner.ts'
 import type { ResourceMessage, Stored } from './message.ts'
 import type { ResourceStore } from './resource-store.ts'
 
 type Writes = 'insert' | 'updateSpec' | 'updateStatus' | 'markDeleted' | 'remove'
-type Set = Partial<ResourceRow> & Record<string, unknown>
+type Set = Input<ResourceTable>
 
 export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>): Pick<ResourceStore<M, Extra>, Writes> {
-  const { db, table, kind, codec } = inner
+  const { db, table, rows, kind, codec } = inner
   const service = `berth-${db.service}`
 
   function note(tx: Tx, row: ResourceRow, verb: string, actor: string): Stored<M, Extra> {
@@ -26,11 +28,7 @@ export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>)
   }
 
   async function change(tx: Tx, id: string, set: Set, verb: string, actor: string): Promise<Stored<M, Extra>> {
-    const [row] = await tx
-      .update(table)
-      .set({ ...set, updateTime: sql`now()` } as never)
-      .where(eq(table.id, id))
-      .returning()
+    const [row] = await rows.update(tx, { ...set, updateTime: now }, { id })
     if (row === undefined) throw new Error(`${kind} ${id} went away while it was locked`)
     return note(tx, row, verb, actor)
   }
@@ -38,14 +36,10 @@ export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>)
   return {
     async insert(tx, { spec, status, id, extra, ...given }) {
       const values = { id: id ?? newId(inner.idPrefix), ...given, ...extra, spec: codec.specJson(spec), status: codec.statusJson(status) }
-      const rows = await tx
-        .insert(table)
-        .values(values)
-        .returning()
-        .catch((error: unknown) => {
-          throw isUniqueViolation(error, nameKey(table)) ? nameTaken(kind, given.name) : error
-        })
-      return note(tx, rows[0] as ResourceRow, 'created', given.creator)
+      const [row] = await rows.insert(tx, values).catch((error: unknown) => {
+        throw isUniqueViolation(error, nameKey(table)) ? nameTaken(kind, given.name) : error
+      })
+      return note(tx, row as ResourceRow, 'created', given.creator)
     },
 
     updateSpec(tx, row, { actor, spec, extra, ...rest }) {
@@ -59,7 +53,7 @@ export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>)
       const json = codec.statusJson(status)
       const same = extra === undefined && isDeepStrictEqual(json, codec.statusJson(row.status))
       const observed = 'observedGeneration' in status ? { observedGeneration: Number(status.observedGeneration) } : {}
-      const [, changed] = await Promise.all([
+      const [, changed] = await together([
         fenced,
         same ? row : change(tx, row.id, { ...extra, ...observed, status: json }, 'status', service),
       ])
@@ -68,12 +62,12 @@ export function writes<M extends ResourceMessage, Extra>(inner: Inner<M, Extra>)
 
     async markDeleted(tx, row, actor) {
       if (row.deleteTime !== null) return row
-      return change(tx, row.id, { deleteTime: sql`now()` as never }, 'deleting', actor)
+      return change(tx, row.id, { deleteTime: now }, 'deleting', actor)
     },
 
     async remove(tx, lease, { id }) {
       await fence(tx, lease)
-      const [row] = await tx.delete(table).where(eq(table.id, id)).returning()
+      const [row] = await rows.remove(tx, { id })
       if (row !== undefined) note(tx, row, 'deleted', service)
     },
   }
