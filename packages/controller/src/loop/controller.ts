@@ -77,8 +77,11 @@ export function controller<M extends ResourceMessage, Extra>(options: Controller
 
   function hear({ kind, id, verb, parent }: Change): void {
     // Status is this controller's own word. An Ensure that wrote the row asks for a run right after its commit: that one comes first, so that
-    // its errors are the caller's.
-    if (kind === store.kind && verb !== 'status' && verb !== 'deleted') setImmediate(() => queue.enqueue(id))
+    // its errors are the caller's, and one more is not needed.
+    if (kind === store.kind && verb !== 'status' && verb !== 'deleted') {
+      const since = queue.now()
+      setImmediate(() => queue.enqueue(id, { since }))
+    }
     if (kind === store.kind && verb === 'deleting') soon(() => interrupt(id))
     if (kind === 'operation' && verb === 'cancelling' && parent?.startsWith(`${store.idPrefix}_`)) {
       queue.enqueue(parent)

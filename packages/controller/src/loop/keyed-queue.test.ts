@@ -51,6 +51,20 @@ it('runs a key that was woken while it ran once more, not twice', async () => {
   expect(begun).toEqual(['a', 'a'])
 })
 
+it('does not run a key again for what a run that had begun later has seen', async () => {
+  const { queue, begun, end } = scripted(1)
+  const before = queue.now()
+  queue.enqueue('a')
+  queue.enqueue('a', { since: before })
+  await end('a')
+  expect(begun).toEqual(['a'])
+  queue.enqueue('a')
+  queue.enqueue('a', { since: queue.now() })
+  await end('a')
+  await end('a')
+  expect(begun).toEqual(['a', 'a', 'a'])
+})
+
 it('lets a patient wake wait out the pause after a failure, and an event not', async () => {
   const { queue, begun, ends } = scripted(1)
   queue.enqueue('a')

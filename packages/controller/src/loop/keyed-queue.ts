@@ -15,8 +15,13 @@ export type RunContext = {
 }
 
 export type KeyedQueue = {
-  /** Runs the key soon; when it is running, once more after that. `patient` leaves a key that waits out its backoff alone. */
-  enqueue(key: string, options?: { patient?: boolean }): void
+  /**
+   * Runs the key soon; when it is running, once more after that. `patient` leaves a key that waits out its backoff alone; `since` a run that has
+   * begun after that moment of the queue, since it sees what there is to see.
+   */
+  enqueue(key: string, options?: { patient?: boolean; since?: number }): void
+  /** A moment of the queue: how many runs have begun. */
+  now(): number
   /** Runs the key next, over the limit if need be, and resolves when that run has ended. @throws what the run throws, or the signal's reason */
   runNow(key: string, signal: AbortSignal): Promise<void>
   /** Aborts the present run of the key, if there is one, and runs it again. */
@@ -36,6 +41,8 @@ type Entry = {
   timer: NodeJS.Timeout | undefined
   abort: AbortController | undefined
   waiters: Waiter[]
+  /** Which of the queue's runs the last one was. */
+  place: number
 }
 
 export type QueueOptions = {
@@ -50,23 +57,24 @@ export function keyedQueue({ concurrency, run, logger }: QueueOptions): KeyedQue
   const entries = new Map<string, Entry>()
   const order: string[] = []
   const runs = new Set<Promise<void>>()
+  let begun = 0
   let stopped: Error | undefined
 
   function entryOf(key: string): Entry {
     const known = entries.get(key)
     if (known) return known
-    const made: Entry = { state: 'idle', again: false, failures: 0, timer: undefined, abort: undefined, waiters: [] }
+    const made: Entry = { state: 'idle', again: false, failures: 0, timer: undefined, abort: undefined, waiters: [], place: 0 }
     entries.set(key, made)
     return made
   }
 
-  function enqueue(key: string, { patient = false } = {}): void {
+  function enqueue(key: string, { patient = false, since = Number.POSITIVE_INFINITY } = {}): void {
     const entry = entryOf(key)
     if (stopped || entry.state === 'queued' || (patient && entry.timer)) return
     clearTimeout(entry.timer)
     entry.timer = undefined
     if (entry.state === 'running') {
-      entry.again = true
+      if (entry.place <= since) entry.again = true
       return
     }
     entry.state = 'queued'
@@ -82,6 +90,7 @@ export function keyedQueue({ concurrency, run, logger }: QueueOptions): KeyedQue
     const entry = entryOf(key)
     entry.state = 'running'
     entry.again = false
+    entry.place = begun += 1
     entry.abort = new AbortController()
     const waiters = entry.waiters.splice(0)
     const done: Promise<void> = run(key, { signal: entry.abort.signal, attempt: entry.failures + 1 })
@@ -123,6 +132,7 @@ export function keyedQueue({ concurrency, run, logger }: QueueOptions): KeyedQue
 
   return {
     enqueue,
+    now: () => begun,
     running: () => [...entries].flatMap(([key, { state }]) => (state === 'running' ? [key] : [])),
     runNow(key, signal) {
       return new Promise((resolve, reject) => {
