@@ -31,7 +31,8 @@ export function reconcileImage(loop: ImageLoop): (row: ImageRow, ctx: ReconcileC
       if (!isVerdict(error)) throw error
       return giveUp(work, error)
     }
-    return again(0)
+    // Only a version before this one leaves something to tidy.
+    return copy.parts.length + copy.extra.length > 0 ? again(0) : settled()
   }
 }
 

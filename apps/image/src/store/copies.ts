@@ -1,13 +1,13 @@
-import type { Database, Executor, Tx } from '@berth/db'
+import { type Database, type Executor, rowsOf, type Tx } from '@berth/db'
 import { and, arrayOverlaps, eq, ne, or } from 'drizzle-orm'
 import type { Digest } from '../domain/digest.ts'
 import { type CopyRow, imageCopies } from './tables.ts'
 
-const key = (imageId: string, host: string) => and(eq(imageCopies.imageId, imageId), eq(imageCopies.host, host))
+const rows = rowsOf(imageCopies)
 
 /** What a host has of an image; undefined when it has and wants nothing. */
 export async function copyOf(executor: Executor, imageId: string, host: string): Promise<CopyRow | undefined> {
-  const [row] = await executor.select().from(imageCopies).where(key(imageId, host))
+  const [row] = await rows.select(executor, { imageId, host })
   return row
 }
 
@@ -17,11 +17,11 @@ export async function copyCount(tx: Tx, imageId: string): Promise<number> {
 }
 
 export async function changeCopy(tx: Tx, imageId: string, host: string, set: Partial<CopyRow>): Promise<void> {
-  await tx.update(imageCopies).set(set).where(key(imageId, host))
+  await rows.update(tx, set, { imageId, host })
 }
 
 export async function removeCopy(tx: Tx, imageId: string, host: string): Promise<void> {
-  await tx.delete(imageCopies).where(key(imageId, host))
+  await rows.remove(tx, { imageId, host })
 }
 
 /**

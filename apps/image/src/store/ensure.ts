@@ -1,7 +1,8 @@
-import { isId, type Tx } from '@berth/db'
+import { isId, together, type Tx } from '@berth/db'
 import { fromStatus, isBerthError, notFound } from '@berth/errors'
 import type { Image } from '@berth/proto/berth/image/v1/image_pb.ts'
 import { and, asc, eq, isNull } from 'drizzle-orm'
+import { formatReference, parseReference } from '../domain/reference.ts'
 import { changeCopy, copyOf } from './copies.ts'
 import { imageOf, pullOf, wantCopy } from './demand.ts'
 import { addHold, holdOf, type Owner, removeHold } from './holds.ts'
@@ -34,6 +35,9 @@ interface Pull {
   totalBytes: number
 }
 
+const nameLike = /^[-a-z0-9]+$/
+/** Undoes the transaction of the usual case when it is another: shared locks must not grow into those of an update. */
+const otherwise = new Error('not the usual case')
 const noPull: Pull = { id: '', doneBytes: 0, totalBytes: 0 }
 
 /** Holds of owners on this host. */
@@ -92,6 +96,16 @@ export function imageHolds(store: ImageStore, host: string) {
     return imageOf(store, tx, { project, actor, text, host })
   }
 
+  /** The usual first call: the reference is that of a living image which is ready here, and the owner has no hold yet. @throws otherwise */
+  async function holdReady(tx: Tx, { owner, project, text }: EnsureInput): Promise<Ensured> {
+    // Shared: many take the same image at once, and whoever deletes it waits for all of them.
+    const image = await store.byColumns({ project, reference: formatReference(parseReference(text)), deleteTime: null }, tx, 'share')
+    if (!image) throw otherwise
+    const [copy, added] = await together([copyOf(tx, image.id, host), addHold(tx, owner, { project, host, imageId: image.id })])
+    if (copy?.state !== 'READY' || !added) throw otherwise
+    return answer(image, copy, noPull)
+  }
+
   return {
     look,
 
@@ -99,6 +113,12 @@ export function imageHolds(store: ImageStore, host: string) {
     async ensure(input: EnsureInput): Promise<Ensured> {
       const seen = await look(input.owner)
       if (seen) return seen
+      try {
+        // What may be a name is looked for among names first.
+        if (!isId(input.text) && !nameLike.test(input.text)) return await db.transaction('image.ensure', (tx) => holdReady(tx, input))
+      } catch (error) {
+        if (error !== otherwise) throw error
+      }
       return db.transaction('image.ensure', async (tx) => {
         const hold = await holdOf(tx, input.owner)
         const held = hold?.imageId ? await store.lockById(tx, hold.imageId) : undefined

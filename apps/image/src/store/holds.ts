@@ -1,4 +1,4 @@
-import type { Executor, Tx } from '@berth/db'
+import { type Executor, rowsOf, type Tx } from '@berth/db'
 import type { ErrorStatus } from '@berth/errors'
 import { and, eq } from 'drizzle-orm'
 import type { HeldImage } from '../domain/audit.ts'
@@ -11,26 +11,21 @@ export interface Owner {
   slot: string
 }
 
-const key = ({ kind, id, slot }: Owner) => and(eq(imageHolds.ownerKind, kind), eq(imageHolds.ownerId, id), eq(imageHolds.ownerSlot, slot))
+const rows = rowsOf(imageHolds)
+const key = ({ kind, id, slot }: Owner) => ({ ownerKind: kind, ownerId: id, ownerSlot: slot })
 
 export async function holdOf(executor: Executor, owner: Owner): Promise<HoldRow | undefined> {
-  const [row] = await executor.select().from(imageHolds).where(key(owner))
+  const [row] = await rows.select(executor, key(owner))
   return row
 }
 
 /** False when the owner holds something already. */
 export async function addHold(tx: Tx, owner: Owner, hold: Pick<HoldRow, 'project' | 'host' | 'imageId'>): Promise<boolean> {
-  const { kind: ownerKind, id: ownerId, slot: ownerSlot } = owner
-  const made = await tx
-    .insert(imageHolds)
-    .values({ ownerKind, ownerId, ownerSlot, ...hold })
-    .onConflictDoNothing()
-    .returning()
-  return made.length > 0
+  return (await rows.insert(tx, { ...key(owner), ...hold }, { orNothing: true })).length > 0
 }
 
 export async function removeHold(tx: Tx, owner: Owner): Promise<void> {
-  await tx.delete(imageHolds).where(key(owner))
+  await rows.remove(tx, key(owner))
 }
 
 /** Holds on an image; with `host` those of that host. */
