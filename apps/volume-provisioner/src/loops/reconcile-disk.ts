@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { again, type Next, type Operations, type ReconcileContext, settled } from '@berth/controller'
-import type { Database, OperationRow } from '@berth/db'
+import { type Database, type OperationRow, together } from '@berth/db'
 import { cancelled, isBerthError } from '@berth/errors'
 import { accessFor } from '../domain/access.ts'
 import { findOrMake, type Outcome } from '../domain/make-disk.ts'
@@ -63,13 +63,17 @@ async function record(
   held: Held[],
 ): Promise<void> {
   const released = held.filter(({ releasing }) => releasing)
-  if (!create && released.length === 0 && isDeepStrictEqual(statusOf(row, outcome, held), row.status)) return
-  await db.transaction(`${store.kind}.record`, async (tx) => {
-    const locked = await store.lockById(tx, row.id)
-    if (!locked) return
-    await forgetReleased(tx, row.id, released)
+  const purpose = `${store.kind}.record`
+  if (!create && released.length === 0) {
+    const status = statusOf(row, outcome, held)
+    // An owner that has come meanwhile has a pass of its own, which follows this one.
+    if (isDeepStrictEqual(status, row.status) || (await store.writeStatus(purpose, ctx.lease, row, status))) return
+  }
+  await db.transaction(purpose, async (tx) => {
+    const locking = store.lockById(tx, row.id)
     // Read again under the lock: an owner may have come meanwhile; its own pass follows this one.
-    const now = await attachmentsOf(tx, row.id)
+    const [locked, , now] = await together([locking, forgetReleased(tx, row.id, released), attachmentsOf(tx, row.id)])
+    if (!locked) return
     await store.updateStatus(tx, ctx.lease, locked, statusOf(locked, outcome, now))
     if (create) await operations.finish(tx, create.id, 'DONE')
   })

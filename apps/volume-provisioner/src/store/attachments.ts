@@ -1,6 +1,6 @@
-import type { Database, Executor, Tx } from '@berth/db'
+import { type Database, type Executor, rowsOf, together, type Tx } from '@berth/db'
 import { failedPrecondition } from '@berth/errors'
-import { and, asc, eq, inArray } from 'drizzle-orm'
+import { inArray } from 'drizzle-orm'
 import { type Attachment, type Owner, sameOwner } from '../domain/access.ts'
 import { refuseConflict } from '../domain/use.ts'
 import { attachments } from './tables.ts'
@@ -14,24 +14,22 @@ function toHeld({ ownerKind, ownerId, ownerSlot, uid, readOnly, releasing, diskI
   return { owner: { kind: ownerKind, id: ownerId, slot: ownerSlot }, uid, readOnly, releasing, diskId, host, epoch }
 }
 
-const ofOwner = ({ kind, id, slot }: Owner) =>
-  and(eq(attachments.ownerKind, kind), eq(attachments.ownerId, id), eq(attachments.ownerSlot, slot))
+const rows = rowsOf(attachments)
+const ofOwner = ({ kind, id, slot }: Owner) => ({ ownerKind: kind, ownerId: id, ownerSlot: slot })
 
 /** Who has a disk, oldest first. */
 export async function attachmentsOf(executor: Executor, diskId: string): Promise<Held[]> {
-  const rows = await executor.select().from(attachments).where(eq(attachments.diskId, diskId)).orderBy(asc(attachments.createTime))
-  return rows.map(toHeld)
+  return (await rows.select(executor, { diskId }, { orderBy: 'createTime' })).map(toHeld)
 }
 
 /** Everything that VMs of a host have. */
 export async function attachmentsOn(db: Database, host: string): Promise<Held[]> {
-  const rows = await db.read((queries) => queries.select().from(attachments).where(eq(attachments.host, host)))
-  return rows.map(toHeld)
+  return (await db.read((queries) => rows.select(queries, { host }))).map(toHeld)
 }
 
 /** What an owner has in one slot. */
 export async function attachmentOf(executor: Executor, owner: Owner): Promise<Held | undefined> {
-  const [row] = await executor.select().from(attachments).where(ofOwner(owner))
+  const [row] = await rows.select(executor, ofOwner(owner))
   return row && toHeld(row)
 }
 
@@ -51,20 +49,23 @@ export async function attach(tx: Tx, { diskId, diskName, owner, uid, readOnly, h
       metadata: { volume: mine.diskId },
     })
   const values = { diskId, host, uid, readOnly, releasing: false, epoch }
-  if (others.some((other) => sameOwner(other.owner, owner))) await tx.update(attachments).set(values).where(ofOwner(owner))
-  else await tx.insert(attachments).values({ ...values, ownerKind: owner.kind, ownerId: owner.id, ownerSlot: owner.slot })
+  if (others.some((other) => sameOwner(other.owner, owner))) await rows.update(tx, values, ofOwner(owner))
+  else await rows.insert(tx, { ...values, ...ofOwner(owner) })
+}
+
+/** As `attach`, for a disk that the transaction itself has made. A slot that holds another disk is a violation of its unique index. */
+export async function attachNew(tx: Tx, { diskId, owner, uid, readOnly, host, epoch }: Omit<Attach, 'diskName'>): Promise<void> {
+  await rows.insert(tx, { diskId, host, uid, readOnly, releasing: false, epoch, ...ofOwner(owner) })
 }
 
 /** Writes down that an owner's disk is to be taken back. */
 export async function markReleasing(tx: Tx, owner: Owner): Promise<void> {
-  await tx.update(attachments).set({ releasing: true }).where(ofOwner(owner))
+  await rows.update(tx, { releasing: true }, ofOwner(owner))
 }
 
 /** Forgets those of `released` that are still to be taken back: an owner may have asked for its disk again meanwhile. */
 export async function forgetReleased(tx: Tx, diskId: string, released: Attachment[]): Promise<void> {
-  for (const { owner } of released) {
-    await tx.delete(attachments).where(and(ofOwner(owner), eq(attachments.diskId, diskId), eq(attachments.releasing, true)))
-  }
+  await together(released.map(({ owner }) => rows.remove(tx, { ...ofOwner(owner), diskId, releasing: true })))
 }
 
 /** Forgets everybody who had a disk that is gone. */

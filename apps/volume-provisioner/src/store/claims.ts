@@ -1,26 +1,20 @@
-import { type Database, type Fence, fence, isUniqueViolation, type Tx } from '@berth/db'
+import { type Database, type Fence, fence, isUniqueViolation, newId, together, type Tx } from '@berth/db'
 import { aborted, failedPrecondition, isBerthError } from '@berth/errors'
 import { VolumeState } from '@berth/proto/berth/volume/v1/volume_pb.ts'
 import { create } from '@bufbuild/protobuf'
 import { VolumeSpecSchema, VolumeStatusSchema } from '@berth/proto/berth/volume/v1/volume_pb.ts'
-import { and, eq } from 'drizzle-orm'
 import type { Owner } from '../domain/access.ts'
 import type { Claim, ClaimedDisk, Claims } from '../domain/ports.ts'
-import { attach, attachmentOf, markReleasing } from './attachments.ts'
+import { attach, attachmentOf, attachNew, markReleasing } from './attachments.ts'
 import { type Disk, scratchStore, volumeStore } from './disks.ts'
-import { scratchDisks } from './tables.ts'
 
 /** Who may have which disk, written down before anything is done on the host. */
 export function claims({ db, lease, pool }: { db: Database; lease: Fence; pool: string }): Claims {
   const scratch = scratchStore(db)
   const volumes = volumeStore(db)
 
-  const scratchOf = async ({ kind, id, slot }: Owner, tx?: Tx) => {
-    const where = and(eq(scratchDisks.ownerKind, kind), eq(scratchDisks.ownerId, id), eq(scratchDisks.ownerSlot, slot))
-    const [row] = await (tx ?? db.queries).select({ id: scratchDisks.id }).from(scratchDisks).where(where)
-    if (row === undefined) return undefined
-    return tx ? scratch.lockById(tx, row.id) : scratch.byId(row.id)
-  }
+  const scratchOf = ({ kind, id, slot }: Owner, lockIn?: Tx) =>
+    scratch.byColumns({ ownerKind: kind, ownerId: id, ownerSlot: slot }, lockIn, lockIn && 'update')
 
   async function attachTo(tx: Tx, disk: Disk, { owner, uid, readOnly }: Claim): Promise<void> {
     if (disk.host !== lease.hostId) throw elsewhere(disk)
@@ -40,8 +34,22 @@ export function claims({ db, lease, pool }: { db: Database; lease: Fence; pool: 
     })
   }
 
-  function insertScratch(tx: Tx, { owner, project, actor }: Claim, sizeBytes: number) {
+  /** For an owner of which nothing is known: fence, disk and attachment go out together. Unique indexes say no when something is there after all. */
+  async function claimNew(claim: Claim, sizeBytes: number): Promise<ClaimedDisk> {
+    const { owner, uid, readOnly } = claim
+    const id = newId(scratch.idPrefix)
+    await db.transaction('volume.ensure', async (tx) => {
+      const fenced = fence(tx, lease)
+      const made = insertScratch(tx, claim, sizeBytes, id)
+      const attached = attachNew(tx, { diskId: id, owner, uid, readOnly, host: lease.hostId, epoch: lease.epoch })
+      await together([fenced, made, attached])
+    })
+    return { kind: 'scratch', id }
+  }
+
+  function insertScratch(tx: Tx, { owner, project, actor }: Claim, sizeBytes: number, id?: string) {
     return scratch.insert(tx, {
+      ...(id === undefined ? {} : { id }),
       project,
       // An id holds an underscore where a name may hold a hyphen; slots are unique within their owner.
       name: `${owner.slot}-${owner.id.replace('_', '-')}`.slice(0, 63),
@@ -59,7 +67,7 @@ export function claims({ db, lease, pool }: { db: Database; lease: Fence; pool: 
       if (known && Number(known.spec.sizeBytes) === sizeBytes && !known.deleteTime && (await isHeld(db, claim, known)))
         return { kind: 'scratch', id: known.id }
       try {
-        return await claimScratch(claim, sizeBytes)
+        return await (known ? claimScratch : claimNew)(claim, sizeBytes)
       } catch (error) {
         // Somebody asked for the same at the same time and was faster: now it is there.
         if (isUniqueViolation(error) || (isBerthError(error) && error.reason === 'NAME_TAKEN')) return claimScratch(claim, sizeBytes)
