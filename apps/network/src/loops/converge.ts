@@ -100,7 +100,7 @@ async function repair(ctx: NetworkContext, busy: ReadonlySet<string>, drift: Dri
 /** Ports without rules are down; networks and ports say so until a repair succeeds. */
 async function tellClosed(ctx: NetworkContext, { wanted, places }: HostRows, message: string): Promise<void> {
   for (const place of places) await setNetworkHostState(ctx.stores, ctx.lease, place, { message, accepts: place.accepts })
-  for (const { id } of wanted) await setPortState(ctx.stores, ctx.lease, id, { failure: message, up: false })
+  for (const row of wanted) await setPortState(ctx.stores, ctx.lease, row, { failure: message, up: false })
 }
 
 /** After a repair everything the rows want is so; rows that say otherwise are put right. */
@@ -110,7 +110,7 @@ async function writePorts(ctx: NetworkContext, { wanted, places }: HostRows): Pr
     if (!place) continue
     const port = portConfigOf(row, place.bridge)
     await ctx.dns.setGuest(bridgeConfigOf(place), { ...port, hostname: row.extra.hostname })
-    if (!isReady(row) || row.status.up !== port.up) await setPortState(ctx.stores, ctx.lease, row.id, { failure: '', up: port.up })
+    if (!isReady(row) || row.status.up !== port.up) await setPortState(ctx.stores, ctx.lease, row, { failure: '', up: port.up })
   }
 }
 

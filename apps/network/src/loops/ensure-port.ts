@@ -54,12 +54,12 @@ async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow
     await ensureStep('dns', signal, () => dns.setGuest(bridge, { ...port, hostname: row.extra.hostname }))
     if (up) await ensureStep('up', signal, () => host.setUp(port, signal))
   } catch (error) {
-    await setPortState(stores, lease, row.id, { failure: 'the host could not make it', up: false }).catch((cause: unknown) => {
+    await setPortState(stores, lease, row, { failure: 'the host could not make it', up: false }).catch((cause: unknown) => {
       ctx.logger.warn({ err: cause, port: row.id }, 'the state of a port could not be written')
     })
     throw error
   }
-  return (await ensureStep('status', signal, () => setPortState(stores, lease, row.id, { failure: '', up, wantUp: up }))) ?? row
+  return (await ensureStep('status', signal, () => setPortState(stores, lease, row, { failure: '', up, wantUp: up }))) ?? row
 }
 
 async function guestOf(ctx: NetworkContext, place: NetworkHostRow, { extra }: PortRow): Promise<PortAnswer['guest']> {

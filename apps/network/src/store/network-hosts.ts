@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { type Fence, isUniqueViolation, type Tx } from '@berth/db'
+import { type Fence, isUniqueViolation, rowsOf, type Tx } from '@berth/db'
 import { ConditionStatus } from '@berth/proto/berth/common/v1/resource_pb.ts'
 import { NetworkOnHostSchema, NetworkStatusSchema } from '@berth/proto/berth/network/v1/network_pb.ts'
 import { and, eq, or } from 'drizzle-orm'
@@ -14,12 +14,14 @@ import { type NetworkHostRow, networkHosts } from './tables.ts'
 /** Ranges to take a subnet from when routes of the host cover the network's whole range. */
 const fallbacks = ['10.95.0.0/16', '172.30.0.0/16', '192.168.192.0/18', '100.94.0.0/16']
 
+export const networkHostRows = rowsOf(networkHosts)
+
 export type Allot = { network: NetworkRow; names: HostNames; routes: string[]; random: RandomBytes }
 
 /** The network on a host; undefined when it has no place there yet. */
 export async function findNetworkHost({ db }: Stores, networkId: string, host: string): Promise<NetworkHostRow | undefined> {
-  const at = and(eq(networkHosts.networkId, networkId), eq(networkHosts.host, host))
-  return (await db.read((queries) => queries.select().from(networkHosts).where(at)))[0]
+  const [row] = await db.read((queries) => networkHostRows.select(queries, { networkId, host }))
+  return row
 }
 
 /** All networks on a host, by bridge. */

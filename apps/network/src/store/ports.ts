@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf'
-import { type Fence, fence, isUniqueViolation, newId, type Tx } from '@berth/db'
+import { type Fence, fence, isUniqueViolation, newId, together, type Tx } from '@berth/db'
 import { resourceExhausted } from '@berth/errors'
 import { ConditionStatus, OwnerSchema } from '@berth/proto/berth/common/v1/resource_pb.ts'
 import { PortSpecSchema, PortStatusSchema } from '@berth/proto/berth/network/v1/network_pb.ts'
-import { and, eq, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { addressAt, parseCidr, size } from '../domain/cidr.ts'
 import { conditionOf } from '../domain/condition.ts'
 import type { PortConfig } from '../domain/host-network.ts'
@@ -11,13 +11,12 @@ import { type HostNames, macAddress, type RandomBytes, tapName } from '../domain
 import type { Owner } from '../domain/owner.ts'
 import type { PortWish } from '../domain/work.ts'
 import type { PortRow, Stores } from './stores.ts'
-import { type NetworkHostRow, networkHosts, ports } from './tables.ts'
+import { networkHostRows } from './network-hosts.ts'
+import { type NetworkHostRow, ports } from './tables.ts'
 
 /** The owner's port; undefined when it has none. */
-export async function findPort({ db, ports: store }: Stores, { kind, id, slot }: Owner): Promise<PortRow | undefined> {
-  const of = and(eq(ports.ownerKind, kind), eq(ports.ownerId, id), eq(ports.ownerSlot, slot))
-  const [row] = await db.read((queries) => queries.select({ id: ports.id }).from(ports).where(of))
-  return row && store.byId(row.id)
+export async function findPort({ ports: store }: Stores, { kind, id, slot }: Owner): Promise<PortRow | undefined> {
+  return store.byColumns({ ownerKind: kind, ownerId: id, ownerSlot: slot })
 }
 
 /**
@@ -36,8 +35,8 @@ export async function insertPort(
   for (;;) {
     try {
       return await stores.db.transaction('network.port.record', async (tx) => {
-        await fence(tx, lease)
-        return insert(tx, stores, place, wish, names, random)
+        const [, number] = await together([fence(tx, lease), lowestFree(tx, place)])
+        return insert(tx, stores, place, wish, names, random, number)
       })
     } catch (error) {
       // A random name or address was taken already: take another.
@@ -53,9 +52,9 @@ async function insert(
   wish: PortWish,
   names: HostNames,
   random: RandomBytes,
+  number: number,
 ): Promise<PortRow> {
   const { project, owner, actor, uid, up, hostname } = wish
-  const number = await lowestFree(tx, place)
   const extra = {
     networkId: place.networkId,
     ownerKind: owner.kind,
@@ -85,18 +84,16 @@ async function insert(
 
 /** The lowest number of the subnet that no port has: 0 is the subnet itself, 1 the gateway, the last one broadcast. */
 async function lowestFree(tx: Tx, { networkId, host, ipv4Subnet }: NetworkHostRow): Promise<number> {
-  await tx
-    .select({ host: networkHosts.host })
-    .from(networkHosts)
-    .where(and(eq(networkHosts.networkId, networkId), eq(networkHosts.host, host)))
-    .for('update')
   const last = Number(size(parseCidr(ipv4Subnet))) - 2
-  const [row] = await tx.execute<{ number: string | null }>(sql`
-    select min(number) as number
-    from (select 2 as number union all select address_number + 1 from ${ports} where network_id = ${networkId} and host = ${host}) as candidate
-    where number <= ${last}
-      and not exists (select from ${ports} where network_id = ${networkId} and host = ${host} and address_number = candidate.number)`)
-  if (row?.number) return Number(row.number)
+  // The second is not sent before the first, and so looks when it has the lock.
+  const locked = networkHostRows.select(tx, { networkId, host }, { lock: 'update' })
+  const found = tx.execute<{ number: string }>(sql`
+    select coalesce(min(place) filter (where address_number <> place), count(*) + 2) as number
+    from (select address_number, row_number() over (order by address_number) + 1 as place
+      from ${ports} where network_id = ${networkId} and host = ${host}) as taken`)
+  const [, [row]] = await together([locked, found])
+  const number = Number(row?.number)
+  if (number <= last) return number
   throw resourceExhausted('NO_FREE_ADDRESS', `no address is left in ${ipv4Subnet}`, { metadata: { subnet: ipv4Subnet } })
 }
 
@@ -118,24 +115,40 @@ export async function changePort(
 /** What is so: `failure` empty means ready. `wantUp`, where given, is written down as wanted too. */
 export type PortState = { failure: string; up: boolean; wantUp?: boolean }
 
-/** Writes what is so; the row as it is then, undefined when it is gone. */
-export async function setPortState(stores: Stores, lease: Fence, id: string, state: PortState): Promise<PortRow | undefined> {
-  const { failure, up, wantUp } = state
-  return stores.db.transaction('network.port.status', async (tx) => {
-    const row = await stores.ports.lockById(tx, id)
-    if (!row) return undefined
-    const generation = BigInt(row.generation)
-    const ready = conditionOf(row.status.conditions, {
-      type: 'Ready',
-      status: failure === '' ? ConditionStatus.TRUE : ConditionStatus.FALSE,
-      reason: failure === '' ? 'READY' : 'HOST_FAILED',
-      message: failure,
-      observedGeneration: generation,
-    })
-    const extra = wantUp === undefined || wantUp === row.extra.wantUp ? undefined : { wantUp }
-    const status = create(PortStatusSchema, { ...row.status, up, conditions: [ready], observedGeneration: generation })
-    return stores.ports.updateStatus(tx, lease, row, status, extra)
+const statusPurpose = 'network.port.status'
+
+/** Writes what is so, in one round trip when the row is still as it is given; the row as it is then, undefined when it is gone. */
+export async function setPortState(
+  { db, ports: store }: Stores,
+  lease: Fence,
+  row: PortRow,
+  state: PortState,
+): Promise<PortRow | undefined> {
+  const { status, extra } = changeOf(row, state)
+  const written = await store.writeStatus(statusPurpose, lease, row, status, extra)
+  if (written) return written
+  return db.transaction(statusPurpose, async (tx) => {
+    const locked = await store.lockById(tx, row.id)
+    if (!locked) return undefined
+    const change = changeOf(locked, state)
+    return store.updateStatus(tx, lease, locked, change.status, change.extra)
   })
+}
+
+function changeOf(
+  row: PortRow,
+  { failure, up, wantUp }: PortState,
+): { status: PortRow['status']; extra?: Pick<PortRow['extra'], 'wantUp'> } {
+  const generation = BigInt(row.generation)
+  const ready = conditionOf(row.status.conditions, {
+    type: 'Ready',
+    status: failure === '' ? ConditionStatus.TRUE : ConditionStatus.FALSE,
+    reason: failure === '' ? 'READY' : 'HOST_FAILED',
+    message: failure,
+    observedGeneration: generation,
+  })
+  const status = create(PortStatusSchema, { ...row.status, up, conditions: [ready], observedGeneration: generation })
+  return wantUp === undefined || wantUp === row.extra.wantUp ? { status } : { status, extra: { wantUp } }
 }
 
 /** Notes that the port is to go, before anything of it is taken away. */
