@@ -1,4 +1,5 @@
 import { defineSteps, type ReconcileContext } from '@berth/controller'
+import { together } from '@berth/db'
 import { diskSerial, guestConfig, guestConfigBytes } from '../domain/guest-config.ts'
 import type { Machine, MachineDisk } from '../domain/machine.ts'
 import type { Holder, KernelAnswer, PendingImage, PortAnswer, ReadyImage } from '../domain/peers.ts'
@@ -94,8 +95,7 @@ async function record(ctx: InstanceContext, { row, observed, run, purpose, byPol
   status.observedRestartGeneration = row.spec.restartGeneration
   status.restartCount = byPolicy ? restartsSoFar(status) + 1 : 0
   await ctx.store.db.transaction(`instance.${purpose}.record`, async (tx) => {
-    await ctx.store.updateStatus(tx, run.lease, row, status, extra)
-    await beginAll(ctx, tx, run)
+    await together([ctx.store.updateStatus(tx, run.lease, row, status, extra), beginAll(ctx, tx, run)])
   })
 }
 

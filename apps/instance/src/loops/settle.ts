@@ -1,4 +1,4 @@
-import type { Tx } from '@berth/db'
+import { together, type Tx } from '@berth/db'
 import { cancelled } from '@berth/errors'
 import type { ReconcileContext } from '@berth/controller'
 import { outcomeOf, type Rest } from '../domain/outcome.ts'
@@ -24,20 +24,23 @@ export async function write(
   if (rest) status.observedGeneration = BigInt(row.generation)
   const open = rest ? run.operations : []
   if (open.length === 0 && isAsWritten(row, observed)) return
+  const alone = open.length === 0 && (rest !== undefined || run.operations.every(({ state }) => state !== 'PENDING'))
+  if (alone && (await ctx.store.writeStatus(purpose, run.lease, row, status, extra))) return
   await ctx.store.db.transaction(purpose, async (tx) => {
-    await ctx.store.updateStatus(tx, run.lease, row, status, extra)
-    if (!rest) await beginAll(ctx, tx, run)
-    for (const { id, kind } of open) {
+    const writes = [ctx.store.updateStatus(tx, run.lease, row, status, extra), ...(rest ? [] : [beginAll(ctx, tx, run)])]
+    const ends = open.map(({ id, kind }) => {
       const outcome = outcomeOf(kind, rest as Rest)
       const error = outcome.state === 'FAILED' ? outcome.error : outcome.state === 'CANCELLED' ? overtaken() : undefined
-      await ctx.operations.finish(tx, id, outcome.state, error)
-    }
+      return ctx.operations.finish(tx, id, outcome.state, error)
+    })
+    await together([...writes, ...ends])
   })
 }
 
 /** Marks what is asked for as begun. */
 export async function beginAll(ctx: InstanceContext, tx: Tx, { operations }: ReconcileContext): Promise<void> {
-  for (const { id, state } of operations) if (state === 'PENDING') await ctx.operations.begin(tx, id)
+  const pending = operations.filter(({ state }) => state === 'PENDING')
+  await together(pending.map(({ id }) => ctx.operations.begin(tx, id)))
 }
 
 function isAsWritten(row: InstanceRow, { status, extra }: Observed): boolean {

@@ -5,10 +5,13 @@ import { create } from '@bufbuild/protobuf'
 import { timestampFromDate } from '@bufbuild/protobuf/wkt'
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { Hosts } from '../domain/api.ts'
+import type { HostLimits } from '../domain/spec.ts'
 import { type HostFacts, hosts } from './tables.ts'
 
 /** A lease whose heartbeat is older is that of a host that is gone or cut off. */
 const aliveSeconds = 15
+/** What a host can do changes when its service is started anew. */
+const limitsFreshMs = 5_000
 
 /** Writes down what this host is, for the services of all hosts. */
 export async function announceHost(db: Database, id: string, facts: HostFacts): Promise<void> {
@@ -20,6 +23,7 @@ export async function announceHost(db: Database, id: string, facts: HostFacts): 
 /** The hosts that have ever announced themselves, with their leases. */
 export function hostsIn(db: Database, local: string): Hosts {
   const { leases } = db.tables
+  const limits = new Map<string, HostLimits & { untilMs: number }>()
 
   function joined(hostId?: string) {
     const lease = and(eq(leases.hostId, hosts.id), eq(leases.service, db.service))
@@ -53,14 +57,19 @@ export function hostsIn(db: Database, local: string): Hosts {
     local,
     list: async () => (await joined()).map(toHost),
     async limits(hostId) {
+      const known = limits.get(hostId)
+      if (known && known.untilMs > performance.now()) return known
       const [row] = await joined(hostId)
       if (!row) throw notFound('HOST_NOT_FOUND', `no host “${hostId}”`, { field: 'spec.host', metadata: { host: hostId } })
       const { cpus, memoryBytes, hypervisors } = row.facts
-      return {
+      const found = {
         cpus: Math.min(cpus, ...hypervisors.map(({ maxVcpus }) => maxVcpus)),
         memoryBytes,
         hypervisors: hypervisors.map(({ name }) => name),
+        untilMs: performance.now() + limitsFreshMs,
       }
+      limits.set(hostId, found)
+      return found
     },
     async address(hostId) {
       const [row] = await joined(hostId)
