@@ -79,6 +79,14 @@ async function systems() {
   return added(await Promise.all(hands.map((hand) => vitest('system', ['unshare', ...ALONE], { files: hand })())))
 }
 
+/** What waits, without NATS and without polls, side by side: both do little but wait. */
+async function waits() {
+  const cuts = ['BERTH_TEST_NO_EVENTS', 'BERTH_TEST_NO_POLL']
+  return added(
+    await Promise.all(cuts.map((cut) => vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { [cut]: '1' } })())),
+  )
+}
+
 async function rust() {
   const { cargo, env } = await cargoCommand()
   const { ok, output } = await run(cargo, ['test', '--locked', '--offline', '--no-fail-fast'], { env, capture: true })
@@ -94,8 +102,7 @@ export const TIERS = {
   rust,
   unit: vitest('unit'),
   integration: vitest('integration', ['unshare', ...ALONE]),
-  'no-events': vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { BERTH_TEST_NO_EVENTS: '1' } }),
-  'no-poll': vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { BERTH_TEST_NO_POLL: '1' } }),
+  waits,
   system: systems,
   vm: vitest('vm', ['unshare', ...ALONE]),
 }
