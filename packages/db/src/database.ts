@@ -90,8 +90,8 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Runs one statement that writes at most one row and its notice: a transaction in one round trip. Counted under `purpose`, and told as `change`,
-   * when it answered a row. Tried again as `transaction` is.
+   * Runs one statement that writes at most one row and its notice, in a transaction of its own: a statement that is in flight when its process ends
+   * would be committed without. Counted under `purpose`; told as `change` when it answered a row. Tried again as `transaction` is.
    *
    * @throws Unavailable(`DATABASE_UNAVAILABLE`), Aborted(`CONFLICT`)
    */
@@ -102,11 +102,12 @@ export class Database implements AsyncDisposable {
     decode: (values: readonly unknown[]) => Row,
   ): Promise<Row | undefined> {
     return this.#repeating(purpose, async (committed) => {
-      const query = this.queries._.session.prepareQuery(statement, undefined, undefined, true, (found) => found.map(decode))
-      const [row] = (await query.execute()) as Row[]
-      if (row === undefined) return undefined
+      const [row] = await this.queries.transaction((tx) => {
+        const query = tx._.session.prepareQuery(statement, undefined, undefined, true, (found) => found.map(decode))
+        return query.execute() as Promise<Row[]>
+      })
       committed()
-      this.#announce({ changes: [change], after: [] })
+      if (row !== undefined) this.#announce({ changes: [change], after: [] })
       return row
     })
   }

@@ -68,7 +68,7 @@ it('writes nothing over a row that is not as it was read', async () => {
   await change({ ...row.spec, sizeBytes: 2n << 20n })
   expect(await store.writeStatus('volume.two', lease(3), before, other)).toBeUndefined()
   expect((await store.get(caller.project, 'two')).status.state).toBe(VolumeState.READY)
-  expect(db.metrics()['volume.two']?.committed).toBe(1)
+  expect(db.metrics()['volume.two']?.committed).toBe(3)
 })
 
 it('writes nothing under an epoch that is over, also when that comes to be so while it waits', async () => {

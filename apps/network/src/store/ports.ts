@@ -117,7 +117,7 @@ export type PortState = { failure: string; up: boolean; wantUp?: boolean }
 
 const statusPurpose = 'network.port.status'
 
-/** Writes what is so, in one round trip when the row is still as it is given; the row as it is then, undefined when it is gone. */
+/** Writes what is so, as one statement when the row is still as it is given; the row as it is then, undefined when it is gone. */
 export async function setPortState(
   { db, ports: store }: Stores,
   lease: Fence,

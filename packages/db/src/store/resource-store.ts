@@ -73,7 +73,7 @@ export type ResourceStore<M extends ResourceMessage, Extra> = {
   /** Writes what is so, under the lease's epoch. `status.observedGeneration` goes to its column too. @throws Aborted(`LEASE_LOST`) */
   updateStatus(tx: Tx, lease: Fence, row: Stored<M, Extra>, status: Part<M, 'status'>, extra?: Partial<Extra>): Promise<Stored<M, Extra>>
   /**
-   * As `updateStatus` in a transaction of its own, in one round trip: for a row that is still as `row` was read.
+   * As `updateStatus` in a transaction of its own, as one statement: for a row that is still as `row` was read.
    *
    * @returns undefined, and nothing is written, when it is not, when this process no longer holds the host, and when the status is the same already
    */
