@@ -67,14 +67,11 @@ describe('pulling', () => {
     expect(await world.audit()).toEqual([])
   })
 
-  it('makes a root once: a second pull of the same is over before anybody notices', async () => {
+  it('makes a root once, whoever pulls the same', async () => {
     const root = world.file('roots', readdirSync(world.file('roots'))[0] ?? '')
     const before = statSync(root).mtimeMs
-    const began = performance.now()
     const { ended, image } = await pull(`${world.registry.host}/demo/busybox:1`)
-    const tookMs = performance.now() - began
     expect(ended.state).toBe(OperationState.DONE)
-    expect(tookMs).toBeLessThan(1000)
     const { image: other } = await world.clients.otherImages.pullImage({ reference: `${world.registry.host}/demo/busybox:1` })
     expect(other?.id).not.toBe(image?.id)
     for (;;) if ((await world.clients.otherImages.getImage({ id: 'busybox' })).image?.status?.state === CopyState.READY) break

@@ -70,20 +70,16 @@ describe('the path of a packet', () => {
     expect(await lossOf(a, '2001:db8::1', '-6')).toBe(100)
   })
 
-  it('is not slowed by host commands: a port is ready in well under 100 ms', async () => {
+  it('takes at most four host commands a port, however many there are', async () => {
     await using world = await createWorld()
-    const times: number[] = []
     for (const index of [2, 3, 4, 5, 6, 7, 8]) {
       const port = portNumber(index)
-      const start = performance.now()
+      const before = world.commands.length
       await world.network.ensureTap(world.config.names, port, world.signal)
       await world.network.ensureRules(world.config.names, bridge, port, world.signal)
       await world.network.setUp(port, world.signal)
-      times.push(performance.now() - start)
+      expect(world.commands.slice(before).length).toBeLessThanOrEqual(4)
     }
-    const median = times.toSorted((a, b) => a - b)[3] ?? 0
-    console.info(`port: ${median.toFixed(1)} ms of ${times.map((time) => time.toFixed(0)).join(' ')}`)
-    expect(median).toBeLessThan(100)
     const ports = [2, 3, 4, 5, 6, 7, 8].map((index) => portNumber(index))
     expect((await world.network.inspect({ ...world.config, ports }, world.signal)).drift).toEqual([])
   })

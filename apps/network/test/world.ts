@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createRunner } from '@berth/host'
+import { createRunner, type Runner } from '@berth/host'
 import type { BridgeConfig, HostConfig, HostNetwork, PortConfig } from '../src/domain/host-network.ts'
 import { hostNames } from '../src/domain/names.ts'
 import { hostSettingsKeeper } from '../src/host/host-settings.ts'
@@ -39,6 +39,8 @@ export type World = AsyncDisposable & {
   config: HostConfig
   dir: string
   signal: AbortSignal
+  /** Every command that the network has run on the host. */
+  commands: string[][]
   /** A namespace that stands for a guest: the port's link is a veth of the tap's name, whose other end is the guest's `eth0`. */
   guest(port: PortConfig): Promise<Namespace>
   /** A namespace behind the host's uplink, 192.0.2.2 and 2001:db8::2. */
@@ -53,7 +55,9 @@ export async function createWorld(ports: PortConfig[] = []): Promise<World> {
   stack.defer(() => rm(dir, { recursive: true }))
   const host = stack.use(await createNamespace(runner, 'host'))
   const hostSettings = hostSettingsKeeper(host.settings, join(dir, 'settings.json'))
-  const network = linuxNetwork({ runner: host.runner, settings: host.settings, hostSettings })
+  const commands: string[][] = []
+  const watched: Runner = { run: (argv, options) => (commands.push(argv), host.runner.run(argv, options)) }
+  const network = linuxNetwork({ runner: watched, settings: host.settings, hostSettings })
   const config: HostConfig = { names, bridges: [bridge], ports }
   const { signal } = new AbortController()
   await network.ensureBridge(config, bridge, signal)
@@ -63,6 +67,7 @@ export async function createWorld(ports: PortConfig[] = []): Promise<World> {
     config,
     dir,
     signal,
+    commands,
     async guest(port) {
       const guest = stack.use(await createNamespace(runner, 'guest'))
       await joinNamespaces(host, port.tap, guest, 'eth0')
