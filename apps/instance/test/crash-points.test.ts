@@ -72,6 +72,25 @@ test.each(points)('a cancel while %s stalls ends the create and leaves nothing',
   await nothingLeft()
 })
 
+test('a second delete, and a second stop, answer the operation of the first while it goes on', async () => {
+  disarm()
+  const { instance, operation } = await w.instances.createInstance({ spec: imageSpec() })
+  const id = instance?.id ?? ''
+  expect(await w.ended(operation)).toMatchObject({ stateName: 'DONE' })
+  for (const [point, ask] of [
+    ['instance.stop.record.before', () => w.instances.stopInstance({ id })],
+    ['instance.delete.row.before', () => w.instances.deleteInstance({ id })],
+  ] as const) {
+    arm(`${point}=stall`)
+    const first = (await ask()).operation
+    expect(first?.id).toMatch(/op_/)
+    expect((await ask()).operation?.id).toBe(first?.id)
+    disarm()
+    expect(await w.ended(first)).toMatchObject({ stateName: 'DONE' })
+  }
+  await nothingLeft()
+})
+
 test('a start that fails once its VMM is made ends with the instance off: at no moment is it told as failed and there', async () => {
   disarm()
   const { instance, operation } = await w.instances.createInstance({ spec: { ...imageSpec(), restartPolicy: RestartPolicy.NEVER } })

@@ -20,7 +20,7 @@ export { type Migrated, type MigrateOptions, migrate } from './migrate/migrate.t
 export { rolePasswords } from './migrate/passwords.ts'
 export { roleOf } from './migrate/roles.ts'
 export { type SchemaName, schemaNames } from './migrate/sources.ts'
-export { type Accept, accept, noteOperations, operationById, operationJson, operationMessage } from './operation.ts'
+export { type Accept, accept, noteOperations, openOperation, operationById, operationJson, operationMessage } from './operation.ts'
 export { appendOutbox, type OutboxEntry } from './outbox.ts'
 export { cutPoints, type Point, reach } from './points.ts'
 export { type Made, type Request, withRequestId } from './request-id.ts'

@@ -1,6 +1,7 @@
 import { OperationPriority, OperationSchema, OperationState, type Operation } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { create, toJson } from '@bufbuild/protobuf'
 import { timestampFromDate } from '@bufbuild/protobuf/wkt'
+import { and, desc, eq, isNull } from 'drizzle-orm'
 import { type Database, databaseOf, type Executor, type Tx } from './database.ts'
 import { detailTypes, statusMessage } from './error-details.ts'
 import { newId, operationPrefix } from './ids.ts'
@@ -51,6 +52,14 @@ export async function operationById(
   executor: Executor = db.queries,
 ): Promise<OperationRow | undefined> {
   const [row] = await db.rows.operations.select(executor, { project, id })
+  return row
+}
+
+/** The latest operation of a kind on a resource that has not ended; undefined when there is none. */
+export async function openOperation(tx: Tx, resourceId: string, kind: string): Promise<OperationRow | undefined> {
+  const { operations } = databaseOf(tx).tables
+  const where = and(eq(operations.resourceId, resourceId), eq(operations.kind, kind), isNull(operations.endTime))
+  const [row] = await tx.select().from(operations).where(where).orderBy(desc(operations.id)).limit(1)
   return row
 }
 

@@ -2,7 +2,7 @@ import type { Operation } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import type { DescMessage } from '@bufbuild/protobuf'
 import type { Tx } from './database.ts'
 import { newId, operationPrefix } from './ids.ts'
-import { accept, operationById, operationMessage } from './operation.ts'
+import { accept, openOperation, operationById, operationMessage } from './operation.ts'
 import { together } from './together.ts'
 import { type Made, type Request, withRequestId } from './request-id.ts'
 import type { ResourceMessage, Stored } from './store/message.ts'
@@ -26,6 +26,8 @@ export type Decision<M extends ResourceMessage, Extra> = {
   delete?: boolean
   /** Kind of the operation, e.g. `volume.resize`; unset when the change needs no work. */
   operation?: string
+  /** Without `operation`: kind of the work that was asked for before; the answer names its operation until that has ended. */
+  joins?: string
 }
 
 export type ResourceVerbs<M extends ResourceMessage, Extra> = {
@@ -92,7 +94,8 @@ export function resourceVerbs<M extends ResourceMessage, Extra>(store: ResourceS
         const decision = await decide(row, tx)
         if (decision.change) row = await store.updateSpec(tx, row, { ...decision.change, actor })
         if (decision.delete) row = await store.markDeleted(tx, row, actor)
-        return { row, operation: decision.operation ? await accept(tx, { kind: decision.operation, resource: row, actor }) : undefined }
+        if (decision.operation) return { row, operation: await accept(tx, { kind: decision.operation, resource: row, actor }) }
+        return { row, operation: decision.joins ? await openOperation(tx, row.id, decision.joins) : undefined }
       }),
   }
 }

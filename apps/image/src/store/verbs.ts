@@ -1,4 +1,4 @@
-import { accept, operationById, operationMessage, type Request, type Tx, withRequestId } from '@berth/db'
+import { accept, openOperation, operationById, operationMessage, type Request, type Tx, withRequestId } from '@berth/db'
 import { failedPrecondition } from '@berth/errors'
 import {
   DeleteImageRequestSchema,
@@ -8,7 +8,6 @@ import {
   type PullImageRequest,
 } from '@berth/proto/berth/image/v1/image_pb.ts'
 import type { Operation } from '@berth/proto/berth/operation/v1/operation_pb.ts'
-import { and, eq, isNull } from 'drizzle-orm'
 import { imageOf, pullOf, wantCopy } from './demand.ts'
 import { holdsOn } from './holds.ts'
 import type { ImageRow, ImageStore } from './images.ts'
@@ -54,7 +53,8 @@ export function imageVerbs(store: ImageStore, host: string) {
         const request: Request<typeof DeleteImageRequestSchema> = { caller, method, schema: DeleteImageRequestSchema, message }
         const made = await withRequestId(tx, request, async () => {
           const image = await store.lock(tx, caller.project, message.id, message.etag)
-          if (image.deleteTime !== null) return { resourceId: image.id, operationId: await openDelete(tx, image) }
+          if (image.deleteTime !== null)
+            return { resourceId: image.id, operationId: (await openOperation(tx, image.id, 'image.delete'))?.id ?? '' }
           await refuseUsed(tx, image)
           await store.markDeleted(tx, image, caller.actor)
           const operation = await accept(tx, { kind: 'image.delete', resource: image, actor: caller.actor })
@@ -62,13 +62,6 @@ export function imageVerbs(store: ImageStore, host: string) {
         })
         return answer(tx, caller.project, made)
       }),
-  }
-
-  async function openDelete(tx: Tx, image: ImageRow): Promise<string> {
-    const { operations } = db.tables
-    const open = and(eq(operations.resourceId, image.id), eq(operations.kind, 'image.delete'), isNull(operations.endTime))
-    const [found] = await tx.select({ id: operations.id }).from(operations).where(open).limit(1)
-    return found?.id ?? ''
   }
 }
 

@@ -17,6 +17,8 @@ export type Decision = {
   change?: { spec?: InstanceSpec; labels?: Instance['labels']; annotations?: Instance['annotations']; extra?: { stopGraceMs: number } }
   delete?: boolean
   operation?: string
+  /** Kind of the work that was asked for before, where this asks for nothing more. */
+  joins?: string
 }
 
 /** Wanted on; one that ended by itself is started once more. */
@@ -25,7 +27,7 @@ export function startInstance({ spec, status, deleteTime }: Target): Decision {
   if (spec.desiredPower === DesiredPower.STOPPED)
     return { change: { spec: withPower(spec, DesiredPower.RUNNING) }, operation: 'instance.start' }
   const endedByItself = status.state === InstanceState.STOPPED && status.lastExit !== undefined
-  return endedByItself ? { change: { spec: raised(spec) }, operation: 'instance.start' } : {}
+  return endedByItself ? { change: { spec: raised(spec) }, operation: 'instance.start' } : { joins: 'instance.start' }
 }
 
 /** Wanted off, within this grace; a second stop may have another. */
@@ -34,7 +36,8 @@ export function stopInstance({ spec, status, deleteTime, stopGraceMs }: Target, 
   const extra = { stopGraceMs: graceMs }
   if (spec.desiredPower !== DesiredPower.STOPPED)
     return { change: { spec: withPower(spec, DesiredPower.STOPPED), extra }, operation: 'instance.stop' }
-  return status.state === InstanceState.STOPPED || stopGraceMs === graceMs ? {} : { change: { extra }, operation: 'instance.stop' }
+  if (status.state === InstanceState.STOPPED || stopGraceMs === graceMs) return { joins: 'instance.stop' }
+  return { change: { extra }, operation: 'instance.stop' }
 }
 
 /** Wanted on, afresh. */
@@ -43,8 +46,9 @@ export function restartInstance({ spec, deleteTime }: Target): Decision {
   return { change: { spec: withPower(raised(spec), DesiredPower.RUNNING) }, operation: 'instance.restart' }
 }
 
+/** A second delete answers the operation of the first. */
 export function deleteInstance({ deleteTime }: Target): Decision {
-  return deleteTime ? {} : { delete: true, operation: 'instance.delete' }
+  return deleteTime ? { joins: 'instance.delete' } : { delete: true, operation: 'instance.delete' }
 }
 
 export type Changes = { paths: string[]; labels: Instance['labels']; annotations: Instance['annotations']; desiredPower: DesiredPower }

@@ -58,6 +58,7 @@ export function publicVolumes({ db, lease, pool }: { db: Database; lease: Fence;
     async delete(caller, message) {
       const request = { caller, method: method('DeleteVolume'), schema: DeleteVolumeRequestSchema, message }
       return verbs.change(request, { reference: message.id, etag: message.etag }, async (volume, tx) => {
+        if (volume.deleteTime !== null) return { joins: 'volume.delete' }
         refuseUsed(volume.name, await attachmentsOf(tx, volume.id))
         return { delete: true, operation: 'volume.delete' }
       })
