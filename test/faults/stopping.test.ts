@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isBerthError } from '@berth/errors'
+import { type BerthError, isBerthError } from '@berth/errors'
 import { Health, HealthCheckResponse_ServingStatus as Serving } from '@berth/proto/grpc/health/v1/health_pb.ts'
 import { clientOf, connectTo } from '@berth/rpc'
 import { until } from '@berth/testing'
@@ -66,12 +66,21 @@ interface Load {
   readonly codes: Record<string, number>
 }
 
+/** The code; of what must not be, all that is known. */
+function told({ code, message, metadata }: BerthError): string {
+  if (code !== 'INTERNAL' && code !== 'UNKNOWN') return code
+  const folder = path.join(system.dataDir, 'logs')
+  const lines = readdirSync(folder).flatMap((name) => readFileSync(path.join(folder, name), 'utf8').split('\n'))
+  const logged = lines.filter((line) => metadata['request_id'] && line.includes(metadata['request_id']))
+  return [`${code} ${message}`, ...logged].join('\n')
+}
+
 /** A hundred calls of a service under way all the time, twenty watches, five commands that read their input: begun anew as they end. */
 function load(service: Service, signal: AbortSignal): { load: Load; done: Promise<unknown> } {
   const { api } = system
   const result: Load = { codes: {} }
   const note = (error: unknown): void => {
-    const code = error === undefined ? 'OK' : isBerthError(error) ? error.code : `not ours: ${String(error as Error)}`
+    const code = error === undefined ? 'OK' : isBerthError(error) ? told(error) : `not ours: ${String(error as Error)}`
     if (error !== undefined && signal.aborted) return
     result.codes[code] = (result.codes[code] ?? 0) + 1
   }
