@@ -68,7 +68,7 @@ interface Load {
 
 /** The code; of what must not be, all that is known. */
 function told({ code, message, metadata }: BerthError): string {
-  if (code !== 'INTERNAL' && code !== 'UNKNOWN') return code
+  if (code !== 'INTERNAL') return code
   const folder = path.join(system.dataDir, 'logs')
   const lines = readdirSync(folder).flatMap((name) => readFileSync(path.join(folder, name), 'utf8').split('\n'))
   const logged = lines.filter((line) => metadata['request_id'] && line.includes(metadata['request_id']))
