@@ -5,6 +5,8 @@ import type { ServiceImpl } from '@connectrpc/connect'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { constants, createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { clientOf, connectTo, service } from '../src/index.ts'
 import { Echo, startFixture } from './fixture.ts'
@@ -37,6 +39,25 @@ function slowEcho() {
   })
   return { impl, state }
 }
+
+describe('a server that goes without a word', () => {
+  it('leaves its calls UNAVAILABLE, not INTERNAL', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    server.on('stream', (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' })
+      stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+    using transport = connectTo({ target: `127.0.0.1:${(server.address() as AddressInfo).port}`, identity: '' })
+    const client = clientOf(Echo, transport)
+    expect(await failure(client.say({ value: 'x' }))).toMatchObject({ code: 'UNAVAILABLE' })
+    const streaming = async () => {
+      for await (const _ of client.count({}));
+    }
+    expect(await failure(streaming())).toMatchObject({ code: 'UNAVAILABLE' })
+  })
+})
 
 describe('a server that closes', () => {
   it('says so, ends its streams, lets unary calls finish, and takes no new ones', async () => {

@@ -31,8 +31,12 @@ export function requestBytes(method: DescMethod, message: Message): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** The error of a call that ended badly, details included. */
+/** What grpc-js says, as INTERNAL, of a stream that ended without a status of its server, or whose connection could not be written to. */
+const brokenOff = /^Received RST_STREAM with code (0 \(Call ended without gRPC status\)|\d+ triggered by internal client error)/
+
+/** The error of a call that ended badly, details included. A call whose connection broke is UNAVAILABLE, however it broke. */
 export function errorOf(end: EndStatus, trailer: Headers): ConnectError {
+  if (end.code === Status.INTERNAL && brokenOff.test(end.details)) return new ConnectError(end.details, Code.Unavailable)
   const headers = new Headers(trailer)
   headers.set('grpc-status', String(end.code))
   headers.set('grpc-message', encodeURIComponent(end.details))
