@@ -193,7 +193,8 @@ describe('a host that boots again', () => {
   }, async () => {
     await remove(system.api, three.vm(0).id)
     await three.start(NAMES[0], RestartPolicy.ON_FAILURE)
-    await startAgain(1)
+    if ((await three.get(three.vm(1).id)).status?.state === InstanceState.STOPPED) await startAgain(1)
+    await three.know()
     const stranger = spawn('sleep', ['1000'], { stdio: 'ignore' })
     bystander = stranger
     const strangers = identityOf(stranger.pid ?? 0)

@@ -92,6 +92,52 @@ describe('by its policy', () => {
   })
 })
 
+describe('a neighbour that does not answer', () => {
+  /** From here on the network service answers nobody, until `back`; `after` says whether it has begun. */
+  function silent(w: World, after: () => Promise<boolean> = () => Promise.resolve(true)) {
+    const { ensure } = w.peers.networks
+    const found = { tries: 0, back: () => void (w.peers.networks.ensure = ensure) }
+    w.peers.networks.ensure = async (...given) => {
+      if (!(await after())) return ensure(...given)
+      found.tries += 1
+      throw unavailable('UNAVAILABLE', 'nobody answers')
+    }
+    return found
+  }
+
+  it('is waited for by a start that the policy wants; it is no failed one', async () => {
+    await using w = await world()
+    const id = await made(w, RestartPolicy.ON_FAILURE)
+    const network = silent(w, async () => (await statusOf(w, id)).nextRestartTime !== undefined)
+    w.recorder.happen(id, killed)
+    await until('it was tried in vain', () => network.tries >= 3)
+    expect(await statusOf(w, id)).toMatchObject({ restartCount: 0, lastExit: { reason: 'VMM_KILLED' } })
+    network.back()
+    await until('it runs again', async () => (await statusOf(w, id)).state === InstanceState.RUNNING, 20_000)
+    expect(await statusOf(w, id)).toMatchObject({ restartCount: 1, bootCount: 2, lastExit: { reason: 'VMM_KILLED' } })
+  })
+
+  it('does not keep back that a VM has ended, whose port goes down as soon as it can', async () => {
+    await using w = await world()
+    const id = await made(w, RestartPolicy.NEVER)
+    const network = silent(w)
+    w.recorder.happen(id, killed)
+    await until('it was tried in vain', () => network.tries >= 3)
+    const { state, lastExit } = await statusOf(w, id)
+    expect([state, lastExit?.reason]).toEqual([InstanceState.STOPPED, 'VMM_KILLED'])
+    network.back()
+    const { ensure } = w.peers.networks
+    const asked: unknown[] = []
+    w.peers.networks.ensure = (holder, slot, wanted, signal) => {
+      asked.push(wanted.up)
+      return ensure(holder, slot, wanted, signal)
+    }
+    await until('its port is taken down', () => asked.length > 0, 20_000)
+    expect(asked).toEqual([false])
+    expect((await statusOf(w, id)).lastExit?.reason).toBe('VMM_KILLED')
+  })
+})
+
 describe('the wait before the next start', () => {
   it('doubles, is told beforehand, and is the first again after a good while', async () => {
     await using w = await world()
@@ -119,9 +165,9 @@ describe('the wait before the next start', () => {
   it('grows as well while starts fail, for what somebody asked for too', async () => {
     await using w = await world()
     const id = await made(w, RestartPolicy.ON_FAILURE)
-    const { ensure } = w.peers.networks
+    const { ensure } = w.peers.images
     let tries = 0
-    w.peers.networks.ensure = () => {
+    w.peers.images.ensure = () => {
       tries += 1
       return Promise.reject(unavailable('NO_ROOM', 'there is no room'))
     }
@@ -136,7 +182,7 @@ describe('the wait before the next start', () => {
     expect(timestampMs(nextRestartTime as never) - timestampMs(lastExit?.time as never)).toBe(4_000)
     expect(conditions.find(({ type }) => type === 'Running')).toMatchObject({ reason: 'START_FAILED', message: 'there is no room' })
     expect(tries).toBeLessThanOrEqual(6)
-    w.peers.networks.ensure = ensure
+    w.peers.images.ensure = ensure
     await until('it runs again', async () => (await statusOf(w, id)).state === InstanceState.RUNNING, 20_000)
   })
 })

@@ -98,7 +98,9 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
     ...{ store, operations, hypervisor, peers, living, files: instanceFiles(folders.dataDir), folders },
     strangers: strangersOf({ hypervisor, store }),
     admission: admission({ slots, operations, enqueue: wake }),
+    holdNothing: new Set(),
     hostBootId: bootId(),
+    sinceMs: Date.now(),
     agentWaitMs: waitInCrowd(config.agentWaitMs, slots, availableParallelism()),
   }
   const instances = stack.use(

@@ -1,4 +1,5 @@
-import { RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import { type InstanceStatus, RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { isFailure } from './history.ts'
 
 const firstMs = 1_000
@@ -23,4 +24,10 @@ export function nextRestart({ policy, reason, restarts, endMs }: Ended): number 
   if (policy === RestartPolicy.NEVER) return undefined
   if (policy !== RestartPolicy.ALWAYS && !isFailure(reason)) return undefined
   return endMs + Math.min(longestMs, firstMs * 2 ** Math.min(restarts, 20))
+}
+
+/** When the start that the policy wants was due, in Unix milliseconds; 0 for a VM that never ended. */
+export function startDueMs({ nextRestartTime, lastExit }: InstanceStatus): number {
+  const due = nextRestartTime ?? lastExit?.time
+  return due ? timestampMs(due) : 0
 }

@@ -17,8 +17,12 @@ export type InstanceContext = {
   files: InstanceFiles
   folders: Folders
   admission: Admission
+  /** Ids of instances that are off and of which this process has seen that they hold nothing that only a living VM may hold. */
+  holdNothing: Set<string>
   /** Boot id of this host now. */
   hostBootId: string
+  /** When this service began, in Unix milliseconds. */
+  sinceMs: number
   /** How long an agent may take to answer after the start. */
   agentWaitMs: number
 }

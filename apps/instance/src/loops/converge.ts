@@ -1,6 +1,7 @@
 import { again, type Next, type ReconcileContext, settled } from '@berth/controller'
 import type { OperationRow } from '@berth/db'
 import { decide, isWantedOff } from '../domain/decide.ts'
+import { stillHeld } from '../domain/final.ts'
 import { isFailure } from '../domain/history.ts'
 import { vmmFailed } from '../domain/outcome.ts'
 import { planRestart, tellLosses } from '../domain/status.ts'
@@ -35,6 +36,7 @@ export async function converge(
     case 'stop':
       return stop(ctx, { row, observed, run })
     case 'start': {
+      ctx.holdNothing.delete(row.id)
       // An end is told at once, whatever the next start has to wait for.
       if (observed.justEnded) await write(ctx, row, run, observed, 'instance.ended')
       const purpose = create ? 'create' : 'start'
@@ -56,14 +58,31 @@ async function rest(
   observed: Observed,
   untilMs: number | undefined,
 ): Promise<Next> {
-  const { status, justEnded } = observed
-  if (justEnded) await detach(ctx, row, run, observed.place)
+  const { status } = observed
   ctx.admission.leave(row.id)
   tellLosses(status, [], Date.now())
   planRestart(status, untilMs)
+  await holdNothing(ctx, row, run, observed)
   const how = isWantedOff(row.spec) ? ({ at: 'stopped' } as const) : await endedBy(ctx, observed, status.lastExit?.reason ?? '')
   await write(ctx, row, run, observed, 'instance.rest', how)
   return untilMs === undefined ? settled() : again(Math.max(0, untilMs - Date.now()))
+}
+
+/**
+ * Takes back what only a living VM may hold, once for every end and once for every life of this service, which cannot know how far the one before came.
+ * An end is told though a neighbour that has its part in this does not answer.
+ */
+async function holdNothing(ctx: InstanceContext, row: InstanceRow, run: ReconcileContext, observed: Observed): Promise<void> {
+  const { place, justEnded } = observed
+  if (justEnded) ctx.holdNothing.delete(row.id)
+  if (ctx.holdNothing.has(row.id)) return
+  try {
+    await detach(ctx, row, run, place)
+  } catch (error) {
+    await write(ctx, row, run, observed, 'instance.ended')
+    throw run.operations.length > 0 ? error : stillHeld(error)
+  }
+  ctx.holdNothing.add(row.id)
 }
 
 async function endedBy(ctx: InstanceContext, observed: Observed, reason: string) {

@@ -1,30 +1,31 @@
 import { again, type Next, type ReconcileContext } from '@berth/controller'
 import { isBerthError, toStatus } from '@berth/errors'
-import { restartsSoFar } from '../domain/decide.ts'
+import { isWantedOff, restartsSoFar } from '../domain/decide.ts'
 import { isRunning, tellStartFailed } from '../domain/status.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import type { InstanceContext } from './context.ts'
 import { type Observed, observe } from './observe.ts'
 
 /**
- * A start that failed for good ends its operations; the instance stays, off, and its restart policy has the next word. A VM that runs is none of it:
- * whatever could not be done about it ends what was asked, and is tried again.
+ * A start that failed for good ends its operations; the instance stays, off, and its restart policy has the next word. A VM that runs, or that is wanted
+ * off, is none of it: whatever could not be done about it ends what was asked, and is tried again.
  */
 export async function startFailed(ctx: InstanceContext, row: InstanceRow, run: ReconcileContext, error: unknown): Promise<Next> {
   const { runs, status, extra } = await offUnlessRunning(ctx, row, run)
-  if (!runs) {
+  const starts = !runs && !isWantedOff(row.spec)
+  if (starts) {
     const reason = isBerthError(error) ? error.reason : 'INTERNAL'
     const restarts = run.operations.length > 0 ? 0 : restartsSoFar(status) + 1
     tellStartFailed(status, { reason, message: toStatus(error).message, restarts }, Date.now())
     // What was asked for has been tried: from here on the policy decides.
     status.observedRestartGeneration = row.spec.restartGeneration
   }
-  if (!runs || run.operations.length > 0)
-    await ctx.store.db.transaction(runs ? 'instance.change.failed' : 'instance.start.failed', async (tx) => {
+  if (starts || run.operations.length > 0)
+    await ctx.store.db.transaction(starts ? 'instance.start.failed' : 'instance.change.failed', async (tx) => {
       await ctx.store.updateStatus(tx, run.lease, row, status, extra)
       for (const { id } of run.operations) await ctx.operations.finish(tx, id, 'FAILED', error)
     })
-  if (runs) throw error
+  if (!starts) throw error
   return again(0)
 }
 

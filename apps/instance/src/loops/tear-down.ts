@@ -52,6 +52,7 @@ async function takeDown(ctx: InstanceContext, row: InstanceRow, run: Run, why: k
   const place = placeOf({ id: row.id, uid: row.extra.uid }, ctx.folders)
   const holder = holderOf(row)
   ctx.admission.leave(row.id)
+  ctx.holdNothing.delete(row.id)
   await step('vmm', signal, () => kill(ctx, row, run, place))
   await step('clear', signal, () => ctx.hypervisor.clear(place, signal))
   await step('network', signal, () => allOrFirstError(row.spec.nics.map((_, index) => networks.release(holder, nicSlot(index), signal))))
