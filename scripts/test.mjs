@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { summary } from './test/results.mjs'
-import { stopTier, TIERS } from './test/tiers.mjs'
+import { SIDE_BY_SIDE, stopTier, TIERS } from './test/tiers.mjs'
 
 process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))))
 
@@ -21,13 +21,18 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-const tiers = []
-for (const name of wanted.length > 0 ? Object.keys(TIERS).filter((tier) => wanted.includes(tier)) : Object.keys(TIERS)) {
-  if (stopped) break
-  console.log(`\n── ${name}`)
+async function runTier(name) {
   const start = performance.now()
   const result = await TIERS[name]()
-  tiers.push({ name, result, seconds: (performance.now() - start) / 1000 })
+  return { name, result, seconds: (performance.now() - start) / 1000 }
+}
+
+const tiers = []
+for (const group of SIDE_BY_SIDE) {
+  const names = group.filter((name) => wanted.length === 0 || wanted.includes(name))
+  if (stopped || names.length === 0) continue
+  console.log(`\n── ${names.join(', ')}`)
+  tiers.push(...(await Promise.all(names.map(runTier))))
 }
 
 console.log(`\n${summary(tiers).join('\n')}`)

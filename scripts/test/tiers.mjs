@@ -93,7 +93,7 @@ async function rust() {
   return withExit(cargoResult(output), ok)
 }
 
-/** The tiers in the order they run, cheapest first. Each gives counts and the skipped tests. */
+/** Each gives counts and the skipped tests. */
 export const TIERS = {
   buf: check('buf', 'lint'),
   types: check('tsc', '-p', '.'),
@@ -106,3 +106,6 @@ export const TIERS = {
   system: systems,
   vm: vitest('vm', ['unshare', ...ALONE]),
 }
+
+/** The order they run in, cheapest first; what leaves a core idle has company. */
+export const SIDE_BY_SIDE = [['buf', 'types', 'lint', 'format', 'rust'], ['unit'], ['integration', 'waits'], ['system'], ['vm']]

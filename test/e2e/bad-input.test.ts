@@ -5,7 +5,8 @@ import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ended } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 let registry: TestRegistry
 /** A registry that does to blobs what `misbehave` says. */
@@ -21,7 +22,7 @@ beforeAll(async () => {
     else next()
   })
   const hosts = [registry.host, bad.host, '127.0.0.1:9'].join(',')
-  system = await startTestSystem({ portOffset: 6000, env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: hosts } })
+  system = await startLightSystem({ portOffset: 6000, env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: hosts } })
   image = await publish(registry, 'good', busyboxImage().image)
 })
 afterAll(async () => {

@@ -17,7 +17,8 @@ import {
 import { ErrorInfoSchema } from '@berth/proto/google/rpc/error_details_pb.ts'
 import { StatusSchema } from '@berth/proto/google/rpc/status_pb.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 let system: TestSystem
 let base: string
@@ -25,7 +26,7 @@ let name: string
 let id: string
 
 beforeAll(async () => {
-  system = await startTestSystem({ portOffset: 1000, env: { BERTH_HYPERVISOR: 'recorder' } })
+  system = await startLightSystem({ portOffset: 1000, env: { BERTH_HYPERVISOR: 'recorder' } })
   base = `http://127.0.0.1:${system.port}`
   const { volume, operation } = await system.api.volumes.createVolume({ name: 'seen', sizeBytes: 1n << 20n })
   await system.api.operations.waitOperation({ id: operation?.id })

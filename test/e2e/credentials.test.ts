@@ -15,7 +15,8 @@ import { ServerReflection } from '@berth/proto/grpc/reflection/v1/reflection_pb.
 import { create, type DescService, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 const common = [OperationService, EventService, AuditService]
 /** What each port serves. */
@@ -44,7 +45,7 @@ const PORTS: Readonly<Record<string, { port: number; services: readonly DescServ
 const OFFSET = 2000
 let system: TestSystem
 beforeAll(async () => {
-  system = await startTestSystem({ portOffset: OFFSET, env: { BERTH_HYPERVISOR: 'recorder' } })
+  system = await startLightSystem({ portOffset: OFFSET, env: { BERTH_HYPERVISOR: 'recorder' } })
 })
 afterAll(() => system?.[Symbol.asyncDispose]())
 

@@ -4,7 +4,8 @@ import { until } from '@berth/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ended, exec } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 let registry: TestRegistry
 let a: TestSystem
@@ -15,8 +16,8 @@ let image: string
 beforeAll(async () => {
   registry = await startRegistry()
   const env = { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host }
-  a = await startTestSystem({ portOffset: 8000, env })
-  b = await startTestSystem({ portOffset: 9000, env: { ...env, DATABASE_URL: a.databaseUrl, NATS_URL: a.natsUrl, ...a.roleUrls() } })
+  a = await startLightSystem({ portOffset: 8000, env })
+  b = await startLightSystem({ portOffset: 9000, env: { ...env, DATABASE_URL: a.databaseUrl, NATS_URL: a.natsUrl, ...a.roleUrls() } })
   image = await publish(registry, 'two', busyboxImage().image)
 })
 afterAll(async () => {

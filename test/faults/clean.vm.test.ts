@@ -8,7 +8,8 @@ import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { create, exec } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 let registry: TestRegistry
 let system: TestSystem
@@ -17,7 +18,7 @@ let ids: { known: string; forgotten: string }
 
 beforeAll(async () => {
   registry = await startRegistry()
-  system = await startTestSystem({ portOffset: 12_900, env: { BERTH_INSECURE_REGISTRIES: registry.host } })
+  system = await startLightSystem({ portOffset: 12_900, env: { BERTH_INSECURE_REGISTRIES: registry.host } })
   sql = createClient({ url: system.databaseUrl, pool: 1 })
   const image = await publish(registry, 'cleaned', busyboxImage().image)
   const [known, forgotten] = await Promise.all(['known', 'forgotten'].map((name) => create(system.api, name, image)))

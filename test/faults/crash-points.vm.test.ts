@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Failpoints, failpointsIn } from '../support/failpoints.ts'
 import { exec } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 import { begin, cleanAudit, endOf, gone, insist, type Matrix } from './matrix.ts'
 
 /** On real QEMU: where a second VMM could come from, and what a VMM holds. */
@@ -27,7 +28,7 @@ beforeAll(async () => {
   failpoints = failpointsIn(folder)
   registry = await startRegistry()
   const env = { BERTH_TEST_LONGEST_RESTART: '200', BERTH_INSECURE_REGISTRIES: registry.host, ...failpoints.env }
-  system = await startTestSystem({ portOffset: 11_600, env })
+  system = await startLightSystem({ portOffset: 11_600, env })
   const reference = await publish(registry, 'cut', busyboxImage().image)
   matrix = { system, failpoints, reference, api: system.api, [Symbol.asyncDispose]: async () => {} }
 })

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Failpoints, failpointsIn } from '../support/failpoints.ts'
 import { create, ended, remove } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 let folder: string
 let registry: TestRegistry
@@ -21,7 +22,7 @@ beforeAll(async () => {
   failpoints = failpointsIn(folder)
   registry = await startRegistry()
   const env = { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host, ...failpoints.env }
-  system = await startTestSystem({ portOffset: 3000, env })
+  system = await startLightSystem({ portOffset: 3000, env })
   reference = await publish(registry, 'faulty', busyboxImage().image)
   await remove(system.api, (await create(system.api, 'first', reference)).id)
   const withImage = (await system.api.audit.auditHost({})).compared

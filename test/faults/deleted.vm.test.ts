@@ -8,7 +8,8 @@ import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { create, ended, exec } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 /** What somebody deleted under a VM is told within this. */
 const NOTICED_MS = 10_000
@@ -19,7 +20,7 @@ let id: string
 
 beforeAll(async () => {
   registry = await startRegistry()
-  system = await startTestSystem({ portOffset: 14_600, env: { BERTH_INSECURE_REGISTRIES: registry.host } })
+  system = await startLightSystem({ portOffset: 14_600, env: { BERTH_INSECURE_REGISTRIES: registry.host } })
   id = (await create(system.api, 'guest', await publish(registry, 'deleted', busyboxImage().image))).id
 })
 afterAll(async () => {

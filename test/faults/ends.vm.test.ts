@@ -8,6 +8,7 @@ import { until } from '@berth/testing'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ended, remove } from '../support/guest.ts'
+import { startLightSystem } from '../support/light-system.ts'
 import type { TestSystem } from '../support/system.ts'
 import { cgroupOf, commandOf, identityOf, journalStart, pids, shimOf } from '../support/vmm.ts'
 import { type KnownVm, NAMES, startThreeVms, type ThreeVms } from './three-vms.ts'
@@ -18,7 +19,7 @@ let three: ThreeVms
 let system: TestSystem
 
 beforeAll(async () => {
-  three = await startThreeVms(10_200)
+  three = await startThreeVms(10_200, startLightSystem)
   system = three.system
 })
 afterAll(() => three?.[Symbol.asyncDispose]())

@@ -9,7 +9,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { expect } from 'vitest'
 import { type Failpoints, failpointsIn } from '../support/failpoints.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 /** Every operation ends within this, whatever is cut under it. */
 const BOUND_MS = 60_000
@@ -38,7 +39,7 @@ export async function startMatrix(portOffset: number, more: NodeJS.ProcessEnv = 
     ...failpoints.env,
     ...more,
   }
-  const system = stack.use(await startTestSystem({ portOffset, env }))
+  const system = stack.use(await startLightSystem({ portOffset, env }))
   stack.defer(() => failpoints.clear())
   const reference = await publish(registry, 'cut', busyboxImage().image)
   const all = stack.move()

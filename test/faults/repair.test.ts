@@ -7,7 +7,8 @@ import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { create, exec } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 /** What somebody did to the host by hand is noticed within this, and repaired where it can be. */
 const NOTICED_MS = 10_000
@@ -18,7 +19,7 @@ let facts: { id: string; tap: string; port: string; mac: string; bridge: string;
 
 beforeAll(async () => {
   registry = await startRegistry()
-  system = await startTestSystem({ portOffset: 14_400, env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host } })
+  system = await startLightSystem({ portOffset: 14_400, env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host } })
   const { id } = await create(system.api, 'guest', await publish(registry, 'repair', busyboxImage().image))
   const sql = createClient({ url: system.databaseUrl, pool: 1 })
   const [port] = await sql`select id, tap, mac, network_id from network.ports where owner_id = ${id}`

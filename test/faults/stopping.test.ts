@@ -10,7 +10,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Failpoints, failpointsIn } from '../support/failpoints.ts'
 import { create, ended } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startTestSystem, type TestSystem } from '../support/system.ts'
+import { startLightSystem } from '../support/light-system.ts'
+import type { TestSystem } from '../support/system.ts'
 
 const OFFSET = 14_200
 const ports = { gateway: 7000, image: 7011, volume: 7012, network: 7013, device: 7014, instance: 7015 }
@@ -31,7 +32,7 @@ beforeAll(async () => {
   failpoints = failpointsIn(folder)
   registry = await startRegistry()
   const env = { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host, ...failpoints.env }
-  system = await startTestSystem({ portOffset: OFFSET, env })
+  system = await startLightSystem({ portOffset: OFFSET, env })
   const image = await publish(registry, 'stopping', busyboxImage().image)
   guest = (await create(system.api, 'guest', image)).id
   held = await holdOperations(image)

@@ -52,11 +52,11 @@ export interface ThreeVms extends AsyncDisposable {
   ready(port: number): Promise<boolean>
 }
 
-export async function startThreeVms(portOffset: number): Promise<ThreeVms> {
+export async function startThreeVms(portOffset: number, start = startTestSystem): Promise<ThreeVms> {
   await using stack = new AsyncDisposableStack()
   const uplink = stack.use(await openUplink())
   const registry = stack.use(await startRegistry())
-  const system = stack.use(await startTestSystem({ portOffset, env: { BERTH_INSECURE_REGISTRIES: registry.host } }))
+  const system = stack.use(await start({ portOffset, env: { BERTH_INSECURE_REGISTRIES: registry.host } }))
   const reference = await publish(registry, 'adopted', busyboxImage({ Cmd: ['/bin/sh', '-c', WORKLOAD] }).image)
   let vms: KnownVm[] = []
   const of = (name: string, what: string) => uplink.arrivals.filter(({ text }) => text.startsWith(`${name} ${what} `))

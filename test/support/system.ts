@@ -59,8 +59,10 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
   allowPassing(root)
   const undoPreparing = options.prepare?.(dataDir)
   const port = 7000 + (options.portOffset ?? 0)
+  const build = options.bundled ? path.join(HOME, 'dist') : testBuild()
   const env: NodeJS.ProcessEnv = {
     ...inherited(),
+    NODE_COMPILE_CACHE: path.join(build, '.cache'),
     BERTH_DATA_DIR: dataDir,
     BERTH_RUN_DIR: runDir,
     BERTH_CONFIG: path.join(root, 'config.json'),
@@ -68,7 +70,6 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     BERTH_HOME: HOME,
     ...options.env,
   }
-  const build = options.bundled ? path.join(HOME, 'dist') : testBuild()
   let supervisor: ChildProcess | undefined
   let api: Api | undefined
 
@@ -91,7 +92,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     get natsUrl() {
       return (JSON.parse(readFileSync(path.join(dataDir, 'nats/state.json'), 'utf8')) as { url: string }).url
     },
-    roleUrls: () => roleUrls(system.databaseUrl, dataDir),
+    roleUrls: () => givenRoleUrls(options.env) ?? roleUrls(system.databaseUrl, dataDir),
     cli: (...words) => run([path.join(build, 'cli.mjs'), ...words], env),
     pid: (service) => pidOf(service, dataDir),
     async start() {
@@ -117,7 +118,6 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
         await this.stop()
         undoPreparing?.()
         rmSync(root, { recursive: true, force: true })
-        if (!options.bundled) rmSync(build, { recursive: true, force: true })
       }
     },
   }
@@ -126,23 +126,17 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
   } catch (error) {
     await system.stop()
     undoPreparing?.()
-    if (!options.bundled) rmSync(build, { recursive: true, force: true })
     throw error
   }
   return system
 }
 
-/** Bundles of the sources as they are now, made by whoever comes first: links of our own, since a later build replaces them while we run. */
+/** Folder of the bundles of the sources as they are now, made by whoever comes first. */
 function testBuild(): string {
   mkdirSync(path.join(HOME, '.berth'), { recursive: true })
-  const own = mkdtempSync(path.join(HOME, '.berth/test-build-'))
-  const make = '"$0" "$1" --test && cp -l "$2"/* "$3"'
-  const words = [process.execPath, path.join(HOME, 'scripts/bundle.mjs'), path.join(HOME, '.berth/test-build'), own]
-  const { status, stderr } = spawnSync('flock', [path.join(HOME, '.berth/test-build.lock'), 'sh', '-c', make, ...words], {
-    encoding: 'utf8',
-  })
-  if (status === 0) return own
-  rmSync(own, { recursive: true })
+  const words = [path.join(HOME, '.berth/test-build.lock'), process.execPath, path.join(HOME, 'scripts/bundle.mjs'), '--test']
+  const { status, stdout, stderr } = spawnSync('flock', words, { encoding: 'utf8' })
+  if (status === 0) return stdout.trim()
   throw new Error(`the sources could not be bundled: ${stderr}`)
 }
 
@@ -214,6 +208,11 @@ function readProc(pid: string, file: string): string {
   } catch {
     return ''
   }
+}
+
+function givenRoleUrls(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv | undefined {
+  const given = Object.entries(env).filter(([name]) => /^BERTH_\w+_DATABASE_URL$/.test(name))
+  return given.length > 0 ? Object.fromEntries(given) : undefined
 }
 
 function roleUrls(url: string, dataDir: string): NodeJS.ProcessEnv {

