@@ -7,8 +7,7 @@ import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { create, ended, remove } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
-import { startLightSystem } from '../support/light-system.ts'
-import type { TestSystem } from '../support/system.ts'
+import { startTestSystem, type TestSystem } from '../support/system.ts'
 import { traceDuring } from '../support/trace.ts'
 
 const OFFSET = 5000
@@ -18,7 +17,7 @@ let image: string
 
 beforeAll(async () => {
   registry = await startRegistry()
-  system = await startLightSystem({ portOffset: OFFSET, env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host } })
+  system = await startTestSystem({ portOffset: OFFSET, env: { BERTH_HYPERVISOR: 'recorder', BERTH_INSECURE_REGISTRIES: registry.host } })
   image = await publish(registry, 'same', busyboxImage().image)
 })
 afterAll(async () => {

@@ -54,7 +54,7 @@ export async function startService(config: GatewayConfig, options: { logger?: Lo
   const services = [...own, ...forwarded]
   const descs = services.map(({ desc }) => desc)
   rpc.requirePolicies(descs)
-  rpc.warmValidation(own.map(({ desc }) => desc))
+  stack.use(rpc.warmValidation(own.map(({ desc }) => desc)))
 
   const metrics = createMetrics()
   showTransactions(metrics, db)

@@ -19,9 +19,22 @@ export function validateMessage(schema: DescMessage, message: Message): void {
   throw invalidArgument('VALIDATION_FAILED', text, { violations })
 }
 
-/** Compiles the rules of all requests of these services, so that the first caller does not wait for it. */
-export function warmValidation(services: DescService[]): void {
-  for (const service of services) {
-    for (const method of service.methods) validator.validate(method.input, create(method.input))
+/** A service that begins has its calls and its own work to do first. */
+const warmAfterMs = 1_000
+const pauseMs = 5
+
+/**
+ * Compiles the rules of all requests of these services, one after the other once the start is over, so that hardly any first caller waits for it:
+ * all at once they were a third of what a start costs (measured). Until then a call compiles the rules of its own request.
+ */
+export function warmValidation(services: readonly DescService[]): Disposable {
+  const inputs = [...new Set(services.flatMap(({ methods }) => methods.map(({ input }) => input)))]
+  const next = (): void => {
+    const input = inputs.shift()
+    if (!input) return
+    validator.validate(input, create(input))
+    timer = setTimeout(next, pauseMs).unref()
   }
+  let timer = setTimeout(next, warmAfterMs).unref()
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
 }

@@ -48,7 +48,6 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const limits: Limits = { ...defaultLimits, ...options.limits }
   const descs = options.services.map(({ desc }) => desc)
   requirePolicies(descs)
-  warmValidation(descs)
   const drain = new AbortController()
   const force = new AbortController()
   const pipeline: Pipeline = {
@@ -67,8 +66,10 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   })
   for (const entry of [...options.services, healthService(health), ...reflectionServices(descs)]) addService(server, entry, pipeline)
   const port = await bind(server, options.listen)
+  const warming = warmValidation(descs)
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
+    warming[Symbol.dispose]()
     closing ??= closeServer(server, health, drain, force, limits.drainMs)
     return closing
   }
