@@ -13,7 +13,8 @@ const system = { ...machine, fileParallelism: false } as const
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // One more than the cores that the bounds are for: most wait as much as they work.
+    maxWorkers: 3,
     env: { BERTH_HOME: import.meta.dirname },
     projects: [
       {

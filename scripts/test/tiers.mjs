@@ -73,12 +73,13 @@ const vitest =
   }
 
 /** Seconds that the longest files take, about; the others take some 30. */
-const LONG = { disks: 100, kills: 100, holds: 90, create: 90, fencing: 80 }
-const HANDS = 3
+const LONG = { disks: 100, kills: 100, holds: 90, create: 90, fencing: 80, many: 80 }
+/** They measure in seconds what guests notice of a kill, or how soon an end is told: no other VM of ours may take them a core. */
+const ALONE_IN_TIME = ['test/faults/adoption.vm.test.ts', 'test/faults/ends.vm.test.ts']
 
 /** Deals files to hands so that all are done at about the same time: the longest first, each to whoever has least to do. */
 export function deal(files, count) {
-  const seconds = (file) => LONG[path.basename(file, '.test.ts')] ?? 30
+  const seconds = (file) => LONG[path.basename(file).split('.')[0]] ?? 30
   const hands = Array.from({ length: count }, () => ({ files: [], seconds: 0 }))
   for (const file of files.toSorted((a, b) => seconds(b) - seconds(a))) {
     const [least] = hands.toSorted((a, b) => a.seconds - b.seconds)
@@ -88,10 +89,24 @@ export function deal(files, count) {
   return hands.map((hand) => hand.files)
 }
 
-/** Whole systems, one at a time in each of three namespaces: a test that flushes its host's rules meets no other, and two cores have work while it waits. */
-async function systems() {
-  const files = globSync('test/{e2e,faults}/*.test.ts', { exclude: ['**/*.vm.test.ts'] }).toSorted()
-  return added(await Promise.all(deal(files, HANDS).map((hand) => vitest('system', ['unshare', ...ALONE], { files: hand })())))
+/**
+ * Whole systems, one at a time in each of several namespaces: a test that flushes its host's rules meets no other, and the cores have work while
+ * it waits.
+ */
+async function inNamespaces(project, files, hands) {
+  return added(await Promise.all(deal(files, hands).map((hand) => vitest(project, ['unshare', ...ALONE], { files: hand })())))
+}
+
+const systems = () => inNamespaces('system', globSync('test/{e2e,faults}/*.test.ts', { exclude: ['**/*.vm.test.ts'] }).toSorted(), 3)
+
+async function vms() {
+  const files = globSync('{test,apps}/**/*.vm.test.ts', { exclude: ['**/node_modules/**'] }).toSorted()
+  const together = await inNamespaces(
+    'vm',
+    files.filter((file) => !ALONE_IN_TIME.includes(file)),
+    2,
+  )
+  return added([together, await inNamespaces('vm', ALONE_IN_TIME, 1)])
 }
 
 /** What waits, without NATS and without polls, side by side: both do little but wait. */
@@ -119,7 +134,7 @@ export const TIERS = {
   integration: vitest('integration', ['unshare', ...ALONE]),
   waits,
   system: systems,
-  vm: vitest('vm', ['unshare', ...ALONE]),
+  vm: vms,
 }
 
 /** The order they run in, cheapest first; what leaves a core idle has company. */
