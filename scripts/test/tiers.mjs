@@ -24,9 +24,9 @@ export function testEnv(env) {
 
 function run(command, args, { env = {}, capture = false } = {}) {
   return new Promise((resolve, reject) => {
-    const PATH = `${process.cwd()}/node_modules/.bin:${process.env.PATH}`
+    const ours = { PATH: `${process.cwd()}/node_modules/.bin:${process.env.PATH}`, NODE_COMPILE_CACHE: path.resolve('.berth/compile-cache') }
     const stdio = ['ignore', capture ? 'pipe' : 'inherit', 'inherit']
-    const child = spawn(command, args, { stdio, env: { ...testEnv(process.env), PATH, ...env } })
+    const child = spawn(command, args, { stdio, env: { ...testEnv(process.env), ...ours, ...env } })
     running.add(child)
     let output = ''
     child.stdout?.on('data', (chunk) => {
@@ -72,14 +72,17 @@ const vitest =
     return withExit(counts, ok)
   }
 
-/** Seconds that the longest files take, about; the others take some 30. */
-const LONG = { disks: 100, kills: 100, holds: 90, create: 90, fencing: 80, many: 80 }
+/** Seconds that files take alone, about, where it is not some 30. */
+const SECONDS = {
+  ...{ disks: 100, kills: 100, holds: 90, create: 90, fencing: 80 },
+  ...{ 'many.vm': 80, 'deleted.vm': 45, 'line.vm': 40, 'crash-points.vm': 20, 'qemu.vm': 15, 'clean.vm': 15 },
+}
 /** They measure in seconds what guests notice of a kill, or how soon an end is told: no other VM of ours may take them a core. */
 const ALONE_IN_TIME = ['test/faults/adoption.vm.test.ts', 'test/faults/ends.vm.test.ts']
 
 /** Deals files to hands so that all are done at about the same time: the longest first, each to whoever has least to do. */
 export function deal(files, count) {
-  const seconds = (file) => LONG[path.basename(file).split('.')[0]] ?? 30
+  const seconds = (file) => SECONDS[path.basename(file, '.test.ts')] ?? 30
   const hands = Array.from({ length: count }, () => ({ files: [], seconds: 0 }))
   for (const file of files.toSorted((a, b) => seconds(b) - seconds(a))) {
     const [least] = hands.toSorted((a, b) => a.seconds - b.seconds)
