@@ -24,7 +24,10 @@ export function testEnv(env) {
 
 function run(command, args, { env = {}, capture = false } = {}) {
   return new Promise((resolve, reject) => {
-    const ours = { PATH: `${process.cwd()}/node_modules/.bin:${process.env.PATH}`, NODE_COMPILE_CACHE: path.resolve('.berth/compile-cache') }
+    const ours = {
+      PATH: `${process.cwd()}/node_modules/.bin:${process.env.PATH}`,
+      NODE_COMPILE_CACHE: path.resolve('.berth/compile-cache'),
+    }
     const stdio = ['ignore', capture ? 'pipe' : 'inherit', 'inherit']
     const child = spawn(command, args, { stdio, env: { ...testEnv(process.env), ...ours, ...env } })
     running.add(child)

@@ -28,13 +28,13 @@ describe.each(Object.entries(kinds))('the networking of a host: %s', (_name, ope
     await network.ensureTap(names, port, signal)
     await network.ensureRules(names, bridge, port, signal)
     await network.setUp(port, signal)
-    expect(await network.hasTap(port.tap)).toBe(true)
+    expect(await network.hasLink(port.tap)).toBe(true)
     expect(await lacking(withPort)).toEqual([])
     expect(await lacking(without)).toContain('host-only tap')
 
     await network.removeTap(port, signal)
     await network.removeRules(names, port, signal)
-    expect(await network.hasTap(port.tap)).toBe(false)
+    expect(await network.hasLink(port.tap)).toBe(false)
     expect(await lacking(without)).toEqual([])
   })
 
@@ -42,6 +42,6 @@ describe.each(Object.entries(kinds))('the networking of a host: %s', (_name, ope
     await using world = await open()
     await world.network.apply(withPort, signal)
     expect((await world.network.inspect(withPort, signal)).drift).toEqual([])
-    expect(await world.network.hasTap(port.tap)).toBe(true)
+    expect(await world.network.hasLink(port.tap)).toBe(true)
   })
 })

@@ -125,6 +125,19 @@ describe('the network service', () => {
     expect(await world.space.must('nft', 'list', 'ruleset')).not.toContain('planted')
   })
 
+  it('makes a port though its bridge was deleted a moment before, and mends those that were on it', async () => {
+    await using world = await createTestHost()
+    await using service = await world.start()
+    await service.host.ensurePort(wish(1, true))
+    const { network } = await service.host.ensureNetwork({ project: 'default', network: '' })
+    await world.space.must('ip', 'link', 'del', network?.status?.hosts[0]?.bridge ?? '')
+    const { grant } = await service.host.ensurePort(wish(2, true))
+    expect(await world.space.must('ip', 'link', 'show', grant?.target.value ?? '')).toContain(',UP')
+    expect((await service.audits.auditHost({})).findings).toEqual([])
+    const names = ['vm1', 'vm2'].map((name) => world.space.exec(busybox, 'nslookup', '-type=a', `${name}.berth.internal`, '10.94.0.1'))
+    expect((await Promise.all(names)).map(({ stdout }) => /10\.94\.0\.[23]/.exec(stdout)?.[0])).toEqual(['10.94.0.2', '10.94.0.3'])
+  })
+
   it('answers names of guests on the bridge alone, from a DNS server that outlives the service and is started again when it dies', async () => {
     await using world = await createTestHost()
     const service = await world.start()

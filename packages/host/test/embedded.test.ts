@@ -49,8 +49,9 @@ it('starts Postgres over the pid file of one that was killed, whoever has that p
   const first = await startEmbeddedPostgres(options)
   process.kill(first.identity.pid, 'SIGKILL')
   await first.stop()
-  using stranger = sleeper()
   const file = path.join(data.path, 'postgres/db/postmaster.pid')
+  // Of the same user, as what is another's cannot be a postmaster of this folder.
+  using stranger = sleeper(statSync(file))
   writeFileSync(file, readFileSync(file, 'utf8').replace(/^.*$/m, String(stranger.pid)))
   const second = await startEmbeddedPostgres(options)
   expect(second).toMatchObject({ adopted: false, url: first.url })
@@ -58,8 +59,8 @@ it('starts Postgres over the pid file of one that was killed, whoever has that p
   expect(isAlive(stranger)).toBe(true)
 })
 
-function sleeper(): ProcessIdentity & Disposable {
-  const child = spawn('sleep', ['600'], { stdio: 'ignore' })
+function sleeper({ uid, gid }: { uid: number; gid: number }): ProcessIdentity & Disposable {
+  const child = spawn('sleep', ['600'], { stdio: 'ignore', uid, gid })
   const identity = processIdentity(child.pid ?? 0)
   if (!identity) throw new Error('no process')
   return { ...identity, [Symbol.dispose]: () => void child.kill('SIGKILL') }

@@ -82,8 +82,8 @@ export interface HostNetwork {
   apply(config: HostConfig, signal: AbortSignal): Promise<AcceptRule[]>
   /** Makes one network of the config real and gives our accept rules in others' chains, of all networks. */
   ensureBridge(config: HostConfig, bridge: BridgeConfig, signal: AbortSignal): Promise<AcceptRule[]>
-  /** Whether the tap is there, which costs no command. */
-  hasTap(tap: string): Promise<boolean>
+  /** Whether a bridge or tap of this name is there, which costs no command. */
+  hasLink(name: string): Promise<boolean>
   /** Makes the tap, down; one that is up and should be stays so. */
   ensureTap(names: HostNames, port: PortConfig, signal: AbortSignal): Promise<void>
   /** Puts the port's rules in place, with the whole of the tables' chains, in one transaction; a new tap has none before. */

@@ -87,7 +87,7 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
       await nft([renderTables(names), ...bridgeElements(bridge).map((element) => addElement(names.table, element))], signal)
       return accept(names, bridges, bridges, signal)
     },
-    hasTap: (tap) => settings.hasLink(tap),
+    hasLink: (name) => settings.hasLink(name),
     ensureTap: makeTap,
     async ensureRules(names, bridge, port, signal) {
       const elements = [...bridgeElements(bridge), ...portElements(port)]

@@ -49,7 +49,7 @@ export function recordedHost(): HostAdapters {
       bridges.set(bridge.bridge, bridge)
       return Promise.resolve([])
     },
-    hasTap: (tap) => Promise.resolve(taps.has(tap)),
+    hasLink: (name) => Promise.resolve(name.startsWith('br-') || taps.has(name)),
     ensureTap: (_names, port) => done.then(() => makeTap(port)),
     ensureRules: (_names, _bridge, port) => done.then(() => void ruled.add(port.tap)),
     setUp: (port) => done.then(() => setUp(port)),

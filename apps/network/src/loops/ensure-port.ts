@@ -8,14 +8,29 @@ import { changePort, findPort, insertPort, isReady, portConfigOf, setPortState }
 import type { PortRow } from '../store/stores.ts'
 import type { NetworkHostRow } from '../store/tables.ts'
 import type { NetworkContext } from './context.ts'
+import { convergeOnce } from './converge.ts'
 import { ensureNetwork } from './ensure-network.ts'
 import { finishRelease } from './release-port.ts'
 import { ensureStep } from './steps.ts'
 
-/** Gives the owner its port as wished: the row first, then tap, rules and names, and up only after all of them. */
+/**
+ * Gives the owner its port as wished: the row first, then tap, rules and names, and up only after all of them. When its bridge has
+ * been deleted under it the host is repaired, and the port is made once more.
+ */
 export async function ensurePort(ctx: NetworkContext, wish: PortWish, signal: AbortSignal): Promise<PortAnswer> {
   checkHostname(wish.hostname)
   const { place } = await ensureNetwork(ctx, wish, signal)
+  try {
+    return await ensureOn(ctx, place, wish, signal)
+  } catch (error) {
+    if (signal.aborted || (await ctx.host.hasLink(place.bridge))) throw error
+    ctx.logger.warn({ err: error, bridge: place.bridge }, 'the bridge of a port was deleted under it; the host is repaired')
+    await convergeOnce(ctx, signal)
+    return ensureOn(ctx, place, wish, signal)
+  }
+}
+
+function ensureOn(ctx: NetworkContext, place: NetworkHostRow, wish: PortWish, signal: AbortSignal): Promise<PortAnswer> {
   return ctx.gate.shared(keyOf(wish.owner), signal, async (until) => {
     const row = await recorded(ctx, place, wish, until)
     const made = await makePort(ctx, place, row, wish.up, until)
@@ -48,7 +63,7 @@ async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow
   const port = { ...portConfigOf(row, bridge.bridge), up }
   try {
     // A port that is ready and has its tap is only taken up or down; whether its tap is as it should be is the comparison's matter.
-    const made = isReady(row) && up && (await host.hasTap(port.tap))
+    const made = isReady(row) && up && (await host.hasLink(port.tap))
     if (!made) await ensureStep('tap', signal, () => host.ensureTap(names, port, signal))
     await ensureStep('rules', signal, () => host.ensureRules(names, bridge, port, signal))
     await ensureStep('dns', signal, () => dns.setGuest(bridge, { ...port, hostname: row.extra.hostname }))
