@@ -25,7 +25,7 @@ export default defineConfig({
             'packages/**/src/**/*.test.ts',
             'apps/*/src/**/*.test.ts',
             'scripts/**/*.test.{ts,mjs}',
-            'test/{bench,soak,mutants}/*.test.ts',
+            'test/{bench,soak,mutants,support}/*.test.ts',
           ],
           exclude: generated,
           testTimeout: 10_000,

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import path from 'node:path'
 import { type Api, openApi } from '@berth/cli/api'
 import { roleOf, urlAs } from '@berth/db'
+import { own, sweepAbandoned } from './abandoned.ts'
 
 const HOME = path.resolve(import.meta.dirname, '../..')
 const START_TIMEOUT_MS = 120_000
@@ -53,7 +54,9 @@ export interface TestSystem extends AsyncDisposable {
 
 /** Starts a system in the namespace the test runs in; disposing takes its VMs down, ends it and removes its folders. */
 export async function startTestSystem(options: SystemOptions = {}): Promise<TestSystem> {
+  sweepAbandoned('/var/tmp')
   const root = mkdtempSync('/var/tmp/berth-test-')
+  own(root)
   const [dataDir, runDir] = [path.join(root, 'data'), path.join(root, 'run')]
   mkdirSync(dataDir)
   allowPassing(root)
