@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { newId } from '@berth/db'
 import { bootId, createRunner } from '@berth/host'
 import { createLogger } from '@berth/telemetry'
-import { home, tempDir } from '@berth/testing'
+import { home, makeTempDir, tempDir } from '@berth/testing'
 import { afterAll, beforeAll } from 'vitest'
 import { guestConfig, guestConfigBytes } from '../src/domain/guest-config.ts'
 import { placeOf } from '../src/domain/place.ts'
@@ -25,19 +24,20 @@ const [guest, shim, busybox] = ['guest', 'bin/berth-shim', 'bin/busybox'].map((n
 ]
 const logger = createLogger({ name: 'test', level: 'silent' })
 const binary = '/usr/bin/qemu-system-x86_64'
-let root = ''
+/** Folder of what the VMs are made of: not in the clone, which only its owner may be able to pass through. */
+let parts = ''
 let uid = 960_000
 
 beforeAll(() => {
-  const tree = mkdtempSync(path.join(tmpdir(), 'berth-tree-'))
-  for (const name of ['bin', 'proc', 'sys', 'dev', 'tmp', 'run', 'etc']) mkdirSync(path.join(tree, name))
+  parts = makeTempDir('qemu-parts')
+  for (const name of ['vmlinux', 'initramfs.cpio']) copyFileSync(path.join(guest, name), path.join(parts, name))
+  const tree = path.join(parts, 'tree')
+  for (const name of ['bin', 'proc', 'sys', 'dev', 'tmp', 'run', 'etc']) mkdirSync(path.join(tree, name), { recursive: true })
   copyFileSync(busybox, path.join(tree, 'bin/busybox'))
   for (const name of ['sh', 'echo', 'cat', 'true']) symlinkSync('busybox', path.join(tree, 'bin', name))
-  root = `${tree}.erofs`
-  execFileSync('mkfs.erofs', [root, tree], { stdio: 'pipe' })
-  rmSync(tree, { recursive: true })
+  execFileSync('mkfs.erofs', [path.join(parts, 'root.erofs'), tree], { stdio: 'pipe' })
 })
-afterAll(() => rmSync(root, { force: true }))
+afterAll(() => rmSync(parts, { recursive: true, force: true }))
 
 conformance('qemu', async () => {
   const data = tempDir('qemu')
@@ -68,9 +68,9 @@ conformance('qemu', async () => {
   const machine = {
     ...place,
     ...{ vcpus: 1, memoryBytes: 192 * 1024 * 1024, kernelCommandLine: 'console=ttyS0 panic=1', nics: [] },
-    ...{ kernelPath: path.join(guest, 'vmlinux'), initramfsPath: path.join(guest, 'initramfs.cpio') },
+    ...{ kernelPath: path.join(parts, 'vmlinux'), initramfsPath: path.join(parts, 'initramfs.cpio') },
     disks: [
-      { serial: 'root', path: root, readOnly: true },
+      { serial: 'root', path: path.join(parts, 'root.erofs'), readOnly: true },
       { serial: 'scratch', path: scratch, readOnly: false },
       { serial: 'config', path: config, readOnly: true },
     ],
