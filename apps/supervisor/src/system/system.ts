@@ -86,7 +86,7 @@ function serviceEnv(config: SupervisorConfig, env: NodeJS.ProcessEnv, urls: Data
     BERTH_HOME: config.home,
     BERTH_DATA_DIR: config.dataDir,
     BERTH_RUN_DIR: config.runDir,
-    // What Node made of a bundle is kept beside it: a third of the time that a process needs until its own first line (measured).
+    // What Node made of a bundle is kept beside it: a quarter of the time that a process needs until its own first line (measured).
     ...(bundled && { NODE_COMPILE_CACHE: path.join(import.meta.dirname, '.cache') }),
   }
 }

@@ -25,7 +25,7 @@ const pauseMs = 5
 
 /**
  * Compiles the rules of all requests of these services, one after the other once the start is over, so that hardly any first caller waits for it:
- * all at once they were a third of what a start costs (measured). Until then a call compiles the rules of its own request.
+ * all at once they were a quarter of what a start costs (measured). Until then a call compiles the rules of its own request.
  */
 export function warmValidation(services: readonly DescService[]): Disposable {
   const inputs = [...new Set(services.flatMap(({ methods }) => methods.map(({ input }) => input)))]
