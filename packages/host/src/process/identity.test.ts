@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { expect, it, vi } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { bootId } from './boot-id.ts'
 import { isAlive, processIdentity } from './identity.ts'
 import { endProcess, killGroup, killProcess } from './kill.ts'
 
 function recorded(stat: string): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'berth-proc-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
   mkdirSync(path.join(folder, '7'))
   writeFileSync(path.join(folder, '7/stat'), stat)
   return folder
@@ -20,14 +21,12 @@ it('knows a process by pid and start time, whatever its name', () => {
   const folder = recorded(`7 (evil) Z (name) S ${rest}`)
   expect(processIdentity(7, folder)).toEqual({ pid: 7, startTicks: 4711 })
   expect(isAlive({ pid: 7, startTicks: 4712 }, folder)).toBe(false)
-  rmSync(folder, { recursive: true })
 })
 
 it('calls a zombie dead', () => {
   const folder = recorded(`7 (sleep) Z ${rest}`)
   expect(processIdentity(7, folder)).toBeUndefined()
   expect(processIdentity(8, folder)).toBeUndefined()
-  rmSync(folder, { recursive: true })
 })
 
 it('signals exactly the process that was meant', async () => {
