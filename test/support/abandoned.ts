@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { isAlive, type ProcessIdentity, processIdentity } from '@berth/host'
+import { isAlive, killProcess, type ProcessIdentity, processIdentity } from '@berth/host'
+import { commandOf, pids, processesOf } from './vmm.ts'
 
 const OWNER = 'owner.json'
+const OURS = /^(berth-.+|qemu-system-x86_64|dnsmasq|postgres|nats-server)$/
 
 /** Notes in a test's folder whose it is, so that a later run can tell that nobody needs it any more. */
 export function own(folder: string): void {
@@ -22,29 +24,26 @@ export function sweepAbandoned(parent: string): void {
   for (const folder of folders.map((name) => path.join(parent, name))) {
     const file = path.join(folder, OWNER)
     if (!existsSync(file) || isAlive(JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity)) continue
-    // A supervisor starts what is ended again, until it is ended itself.
-    for (let pids = below(folder); pids.length > 0; pids = below(folder)) for (const pid of pids) end(pid)
+    endAll(folder)
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-/** Pids of processes that name something below the folder in their arguments or their environment; one that has ended names nothing. */
-function below(folder: string): number[] {
-  const names = (pid: string, file: string): boolean => {
-    try {
-      return readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(`${folder}/`)
-    } catch {
-      return false
-    }
+/** A supervisor starts what is ended again, until it is ended itself. @throws Error when something outlives SIGKILL */
+function endAll(folder: string): void {
+  const until = performance.now() + 5_000
+  for (let left = workersOf(folder); left.length > 0; left = workersOf(folder)) {
+    for (const worker of left) killProcess(worker, 'SIGKILL')
+    if (performance.now() > until) throw new Error(`${left.map(({ pid }) => pid).join(', ')} below ${folder} cannot be ended`)
   }
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-  return pids.filter((pid) => names(pid, 'cmdline') || names(pid, 'environ')).map(Number)
 }
 
-function end(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended meanwhile.
+/** Services and their helpers by their data folder; VMs and servers, which have no such variable, by program and arguments. Nobody who only looks on. */
+function workersOf(folder: string): ProcessIdentity[] {
+  const serves = (pid: number): boolean => {
+    const [program = '', ...words] = commandOf(pid)
+    return OURS.test(path.basename(program)) && [program, ...words].some((word) => word.includes(`${folder}/`))
   }
+  const found = new Set([...processesOf(path.join(folder, 'data')), ...pids().filter(serves)])
+  return [...found].map((pid) => processIdentity(pid)).filter((one) => one !== undefined)
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { type Api, openApi } from '@berth/cli/api'
-import { roleOf, urlAs } from '@berth/db'
+import { databaseVariable, roleOf, urlAs } from '@berth/db'
 import { own, sweepAbandoned } from './abandoned.ts'
 
 const HOME = path.resolve(import.meta.dirname, '../..')
@@ -220,10 +220,7 @@ function givenRoleUrls(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv | undefin
 
 function roleUrls(url: string, dataDir: string): NodeJS.ProcessEnv {
   const passwords = JSON.parse(readFileSync(path.join(dataDir, 'database-roles.json'), 'utf8')) as Record<string, string>
-  const entries = Object.entries(passwords).map(([schema, password]) => [
-    `BERTH_${schema.toUpperCase()}_DATABASE_URL`,
-    urlAs(url, roleOf(schema), password),
-  ])
+  const entries = Object.entries(passwords).map(([schema, password]) => [databaseVariable(schema), urlAs(url, roleOf(schema), password)])
   return Object.fromEntries(entries) as NodeJS.ProcessEnv
 }
 

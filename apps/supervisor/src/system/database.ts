@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { migrate, rememberedCluster, roleOf, rolePasswords, type SchemaName, schemaNames, urlAs } from '@berth/db'
+import { databaseVariable, migrate, rememberedCluster, roleOf, rolePasswords, type SchemaName, schemaNames, urlAs } from '@berth/db'
 
 /** URL each service connects with, by schema: the same server and database, the service's own role. */
 export type DatabaseUrls = Readonly<Record<SchemaName, string>>
@@ -24,9 +24,4 @@ export async function prepareDatabase(options: {
     return [schema, given || urlAs(options.url, roleOf(schema), passwords[schema])] as const
   })
   return Object.fromEntries(entries) as Record<SchemaName, string>
-}
-
-/** `BERTH_IMAGE_DATABASE_URL` … */
-export function databaseVariable(schema: SchemaName): string {
-  return `BERTH_${schema.toUpperCase()}_DATABASE_URL`
 }

@@ -5,6 +5,11 @@ export function roleOf(schema: string): string {
   return `berth_${schema}`
 }
 
+/** Variable with the URL that a service connects with: `BERTH_IMAGE_DATABASE_URL` … */
+export function databaseVariable(schema: string): string {
+  return `BERTH_${schema.toUpperCase()}_DATABASE_URL`
+}
+
 /**
  * Makes the role of a schema unless it exists. The password and the time limits are set only when the role is made: a second host, or
  * whoever keeps the passwords in another way, is not disturbed.
