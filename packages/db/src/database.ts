@@ -17,7 +17,7 @@ export type DatabaseOptions = {
   url: string
   /** Schema of the service and its name: `image`, `volume`, `network`, `device`, `instance` or `access`. */
   schema: string
-  /** Connections at most; default 4. */
+  /** Connections for transactions at most, default 4; what runs by itself has two more. */
   pool?: number
   /** False behind a pooler that knows no named statements (`BERTH_DATABASE_PREPARE=off`); default true. */
   prepare?: boolean

@@ -6,6 +6,8 @@ import { codeOf, isLoss } from './failures.ts'
 const mostParameters = 48
 /** What is under way on the other connections of a client that is given up may take so long, in seconds. */
 const graceSeconds = 2
+/** Connections for statements outside of transactions: many share one, so that two keep a slow one from holding up all others. */
+const singlePool = 2
 
 /** One transaction, as far as the driver must be kept from it. */
 type Scope = { over: boolean }
@@ -16,46 +18,66 @@ type Scope = { over: boolean }
  * new work: another takes its place at the next statement. And a transaction whose connection is lost is left as it is, neither rolled back nor
  * committed: the server has done the former.
  *
+ * Transactions have connections of their own, `pool` of them, and what runs by itself has two more. The driver sends a `begin` behind statements
+ * that are still under way on a connection, and when it is the hundredth there it does not note whose transaction that is: the caller gets
+ * UNSAFE_TRANSACTION, and the statements of others that follow are part of a transaction that nobody ends. Where there are only transactions, a
+ * `begin` is always the first on its connection.
+ *
  * Statements are prepared once per connection, unless `prepare` is false, and then cost one round trip instead of two. drizzle asks for that only
  * where a query object is kept and named, which a transaction cannot have.
  */
 export function steadyClient(options: ClientOptions): postgres.Sql {
   const prepare = options.prepare ?? true
-  let spent = false
-  let client = make()
-  const ending = new Set<Promise<void>>()
+  const ending = new Set<Promise<unknown>>()
+  const single = renewed({ ...options, pool: singlePool }, ending)
+  // drizzle puts its own into the one that it sees.
+  const transactions = renewed(options, ending, () => single.current())
 
-  function make(): postgres.Sql {
+  async function end(how: { timeout?: number } = {}): Promise<void> {
+    await Promise.all([single.end(how), transactions.end(how), ...ending])
+  }
+
+  return new Proxy(single.current(), {
+    get(_, name) {
+      if (name === 'end') return end
+      if (name === 'unsafe') return unsafeOf(single.current(), prepare)
+      if (name === 'begin') return (...given: unknown[]) => begin(transactions.current(), prepare, given)
+      return Reflect.get(single.current(), name) as unknown
+    },
+  })
+}
+
+interface Renewed {
+  current(): postgres.Sql
+  end(how: { timeout?: number }): Promise<void>
+}
+
+/** A driver's client, made at its first use and again once it has lost a connection. `like` is whose ways to read and write values it takes at first. */
+function renewed(options: ClientOptions, ending: Set<Promise<unknown>>, like?: () => postgres.Sql): Renewed {
+  let client: postgres.Sql | undefined
+  let spent = false
+
+  function make(model: postgres.Sql | undefined): postgres.Sql {
     const made: postgres.Sql = createClient({ ...options, onclose: () => void (made === client && (spent = true)) })
+    Object.assign(made.options.parsers, model?.options.parsers)
+    Object.assign(made.options.serializers, model?.options.serializers)
     return made
   }
 
   function current(): postgres.Sql {
-    if (!spent) return client
+    if (client !== undefined && !spent) return client
     const before = client
-    client = make()
+    client = make(before ?? like?.())
     spent = false
-    // drizzle has put its own in there.
-    Object.assign(client.options.parsers, before.options.parsers)
-    Object.assign(client.options.serializers, before.options.serializers)
-    const end = before.end({ timeout: graceSeconds }).catch(() => {})
-    ending.add(end)
-    void end.then(() => ending.delete(end))
+    if (before !== undefined) {
+      const end = before.end({ timeout: graceSeconds }).catch(() => {})
+      ending.add(end)
+      void end.then(() => ending.delete(end))
+    }
     return client
   }
 
-  async function end(how: { timeout?: number } = {}): Promise<void> {
-    await Promise.all([client.end(how), ...ending])
-  }
-
-  return new Proxy(client, {
-    get(_, name) {
-      if (name === 'end') return end
-      if (name === 'unsafe') return unsafeOf(current(), prepare)
-      if (name === 'begin') return (...given: unknown[]) => begin(current(), prepare, given)
-      return Reflect.get(current(), name) as unknown
-    },
-  })
+  return { current, end: async (how) => client?.end(how) }
 }
 
 function unsafeOf(client: postgres.Sql, prepare: boolean, scope?: Scope): postgres.Sql['unsafe'] {

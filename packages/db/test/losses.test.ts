@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import { openDatabase } from '@berth/db'
 import { testDatabase, until } from '@berth/testing'
 import { slowPostgres } from '@berth/testing/servers'
@@ -66,4 +66,35 @@ it('lets a transaction whose connection is lost write nothing more, wherever it 
   cut.resolve()
   await expect(late.promise).rejects.toThrow()
   expect(await own.sql('select id from volume.kept')).toEqual([])
+})
+
+it('keeps what runs by itself out of a transaction that begins among it, however much is under way', async () => {
+  await using own = await testDatabase()
+  await own.sql('create table volume.kept (id text primary key); grant all on volume.kept to berth_volume')
+  await using db = openDatabase({ url: own.urlFor('volume'), schema: 'volume' })
+  const inside: string[] = []
+  const outside = new Set<string>()
+  const write = (id: string) =>
+    db.transaction('test', async (tx) => {
+      const xid = sql`pg_current_xact_id()::text as xid`
+      const [row] = await tx.execute<{ xid: string }>(sql`insert into volume.kept (id) values (${id}) returning ${xid}`)
+      inside.push(row?.xid ?? '')
+    })
+  const single = async () => {
+    const [row] = await db.read((queries) => queries.execute<{ xid: string }>(sql`select pg_current_xact_id()::text as xid, ${1}::int`))
+    outside.add(row?.xid ?? '')
+  }
+  const many = (count: number) => Array.from({ length: count }, single)
+  await Promise.all(many(20))
+  // The driver puts a hundred statements on each of its connections.
+  const rounds = Array.from({ length: 24 }, (_, n) => 385 + n)
+  for (const n of rounds) {
+    const reads = Promise.all(many(n))
+    await setImmediate()
+    await Promise.all([reads, write(`${n}`), single()])
+  }
+  expect(new Set(inside).size).toBe(rounds.length)
+  expect(outside.size).toBe(20 + rounds.reduce((sum, n) => sum + n + 1, 0))
+  expect(inside.filter((id) => outside.has(id))).toEqual([])
+  expect(await own.sql('select id from volume.kept')).toHaveLength(rounds.length)
 })
