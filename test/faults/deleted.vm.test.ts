@@ -100,6 +100,25 @@ it('a folder that is deleted is told, the VM goes on, and its next start makes a
   expect(readFileSync(path.join(folder, 'launch.json'), 'utf8')).toContain(id)
 })
 
+it('sockets that are deleted are told; the VM goes on, and its guest answers until the service begins anew; then it can still be ended in time', async () => {
+  const { runDir } = JSON.parse(readFileSync(path.join(system.dataDir, 'instance', id, 'launch.json'), 'utf8')) as { runDir: string }
+  await survived(async () => {
+    rmSync(runDir, { recursive: true })
+    await until('the loss is told', async () => (await degraded())?.reason === 'SOCKETS_LOST', NOTICED_MS)
+  })
+  const before = await status()
+  process.kill(system.pid('instance'), 'SIGKILL')
+  const after = await until('the service is back', () => status().catch(() => undefined), NOTICED_MS)
+  expect(after).toMatchObject({ vmmPid: before?.vmmPid, bootId: before?.bootId })
+  const { operation: stopping } = await system.api.instances.stopInstance({ id, gracePeriod: { seconds: 2n } })
+  await ended(system.api, stopping, OperationState.DONE)
+  expect((await status())?.lastExit?.reason).toBe('STOPPED_BY_USER')
+  const { operation: starting } = await system.api.instances.startInstance({ id })
+  await ended(system.api, starting, OperationState.DONE)
+  await until('nothing is lost any more', async () => (await degraded()) === undefined, NOTICED_MS)
+  expect((await exec(system.api, id, ['true'])).code).toBe(0)
+})
+
 it('a scratch disk that is deleted is told; the VM goes on with what it has open, and a new start is refused with the reason', async () => {
   const [scratch = ''] = globSync(path.join(system.dataDir, 'volume/*/*.raw'))
   await survived(async () => {

@@ -5,7 +5,7 @@ import { newId } from '@berth/db'
 import { bootId, createRunner } from '@berth/host'
 import { createLogger } from '@berth/telemetry'
 import { home, makeTempDir, tempDir } from '@berth/testing'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { guestConfig, guestConfigBytes } from '../src/domain/guest-config.ts'
 import { placeOf } from '../src/domain/place.ts'
 import { dialAgent } from '../src/guest/session.ts'
@@ -39,7 +39,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(parts, { recursive: true, force: true }))
 
-conformance('qemu', async () => {
+async function world() {
   const data = tempDir('qemu')
   const runner = createRunner({ logger })
   const folders = { dataDir: path.join(data.path, 'instance'), runDir: path.join(data.path, 'run'), host: newId('hst') }
@@ -88,4 +88,15 @@ conformance('qemu', async () => {
       if (existsSync(data.path)) data[Symbol.dispose]()
     },
   }
+}
+
+conformance('qemu', world)
+
+it('says what QEMU said of a kernel that it cannot load', async () => {
+  await using one = await world()
+  const kernelPath = path.join(parts, 'no-kernel')
+  writeFileSync(kernelPath, 'this is no kernel')
+  const { signal } = new AbortController()
+  const starting = one.hypervisor.start({ ...one.machine, kernelPath }, signal).then((vm) => vm.boot(signal))
+  await expect(starting).rejects.toMatchObject({ reason: 'VMM_FAILED', message: expect.stringMatching(/QEMU ended at once: .*kernel/s) })
 })

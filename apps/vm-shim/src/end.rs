@@ -4,14 +4,13 @@ use crate::cgroup::Cgroup;
 use crate::keeper::Kept;
 use crate::proto::journal_entry::Event;
 use crate::proto::{LaunchSpec, VmmContinued, VmmExited, VmmStopped};
-use crate::server::{STACK_BYTES, serve};
+use crate::server::STACK_BYTES;
 use crate::shim::Shim;
 use crate::sys::poll;
 use crate::vmm::descriptors::remove_sockets;
-use crate::{daemon, proc, qmp};
+use crate::{daemon, door, proc, qmp};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +32,8 @@ pub fn keep(kept: Kept, report: daemon::Report) {
     let shim = Arc::new(shim);
     let tail = Arc::new(Mutex::new(Vec::new()));
     let serving = Arc::clone(&shim);
-    background(move || serve(&serving, &listener));
+    let (close_door, end) = channel();
+    let door = background(move || door::keep(&serving, listener, &end));
     let keeping = Arc::clone(&shim);
     let mut endings = vec![background(move || keeping.console.keep())];
     if let Some(monitor) = monitor {
@@ -57,12 +57,14 @@ pub fn keep(kept: Kept, report: daemon::Report) {
     while shim.watchers.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
         sleep(Duration::from_millis(5));
     }
+    drop(close_door);
+    let _ = door.recv();
     clean_up(&shim.spec, &cgroup);
 }
 
 /// Removes what the shim made outside the instance's folder.
 pub fn clean_up(spec: &LaunchSpec, cgroup: &Cgroup) {
-    let _ = std::fs::remove_file(Path::new(&spec.run_dir).join("shim.sock"));
+    door::remove(spec);
     remove_sockets(spec);
     cgroup.remove();
 }

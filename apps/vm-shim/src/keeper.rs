@@ -13,11 +13,10 @@ use crate::proto::{LaunchSpec, ShimAdopted, VmmExited, VmmStarted};
 use crate::ring::{CAPACITY_BYTES, Ring};
 use crate::shim::{Shim, Vmm};
 use crate::sys::{SysError, ignore, pidfd};
-use crate::vmm::descriptors::{self, Opened, listen};
+use crate::vmm::descriptors::{self, Opened};
 use crate::vmm::spawn;
-use crate::{end, launch, proc};
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use crate::{door, end, launch, proc};
+use std::fs::File;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -42,8 +41,7 @@ pub fn begin(path: &Path, adopt: bool) -> Result<Kept, String> {
     let spec = launch::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     if adopt {
         // A host that booted again has none of the folders for sockets left, and what became of its VMs is still to be written down.
-        let made = DirBuilder::new().recursive(true).mode(0o711).create(&spec.run_dir);
-        made.map_err(|error| format!("{}: {error}", spec.run_dir))?;
+        door::make_folder(Path::new(&spec.run_dir)).map_err(|error| format!("{}: {error}", spec.run_dir))?;
     }
     // SAFETY: umask takes a number.
     unsafe { libc::umask(0o077) };
@@ -85,7 +83,7 @@ fn start(spec: LaunchSpec, journal: Journal, ring: Ring) -> Result<Kept, String>
 }
 
 fn execute(spec: &LaunchSpec, journal: &Journal) -> Result<(VmmStarted, Opened, UnixListener, File), SysError> {
-    let listener = listen(Path::new(&spec.run_dir).join("shim.sock").as_path())?;
+    let listener = door::open(spec)?;
     let mut opened = descriptors::open(spec)?;
     // Out of memory in the cgroup is the VMM's doing: the shim stays to tell of it.
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
@@ -120,7 +118,7 @@ fn take_over(spec: LaunchSpec, journal: Journal, ring: Ring) -> Result<Kept, Str
     // The VMM is in it already, with its limit.
     cgroup.enter(0).map_err(|error| error.to_string())?;
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
-    let listener = listen(Path::new(&spec.run_dir).join("shim.sock").as_path()).map_err(|error| error.to_string())?;
+    let listener = door::open(&spec).map_err(|error| error.to_string())?;
     journal.append(Event::Adopted(ShimAdopted { shim_pid: std::process::id() as i32 })).map_err(|error| format!("journal: {error}"))?;
     // A pair ended with the shim that made it.
     let console = descriptors::connect(&spec, &spec.console).unwrap_or_default();

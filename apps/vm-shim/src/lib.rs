@@ -3,6 +3,7 @@
 pub mod cgroup;
 pub mod console;
 pub mod daemon;
+pub mod door;
 pub mod end;
 pub mod frame;
 pub mod journal;

@@ -91,6 +91,19 @@ fn a_command_that_was_queued_when_its_service_died_changes_nothing() {
 }
 
 #[test]
+fn a_socket_that_is_deleted_with_its_folder_is_there_again() {
+    let vm = Vm::new("door", "exec sleep 1000");
+    vm.start();
+    let before = vm.state();
+    vm.delete_run_folder();
+    support::wait_until("the socket is there", || vm.has_socket());
+    assert_eq!(vm.state(), before);
+    assert_eq!(vm.run_folder_mode(), 0o711);
+    vm.call(7, Command::Signal(ShimSignal { signal: libc::SIGKILL }));
+    vm.wait_until_gone();
+}
+
+#[test]
 fn a_killed_shim_leaves_its_vmm_running_and_the_next_one_adopts_it() {
     let vm = Vm::new("adopt", "exec sleep 1000");
     vm.start();

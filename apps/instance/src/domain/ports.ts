@@ -60,8 +60,8 @@ export interface Vm {
   release(): void
 }
 
-/** Something a VM needs that is no longer there: its folder, a file it has open, a tap. */
-export type Loss = { reason: 'FOLDER_LOST' | 'FILE_LOST' | 'TAP_LOST'; message: string }
+/** Something a VM needs that is no longer there: its folder, a file it has open, a tap, the sockets of its VMM. */
+export type Loss = { reason: 'FOLDER_LOST' | 'FILE_LOST' | 'TAP_LOST' | 'SOCKETS_LOST'; message: string }
 
 /** Where to begin reading a console. */
 export type ConsoleRange = {

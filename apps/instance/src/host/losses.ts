@@ -15,12 +15,22 @@ export async function lossesOf(place: VmPlace, { pid }: VmmProcess): Promise<Los
 
 /** The loss of the VM's own folder. */
 export async function folderLoss({ folder }: VmPlace): Promise<Loss[]> {
-  const there = await stat(folder).then(
+  if (await isThere(folder)) return []
+  return [{ reason: 'FOLDER_LOST', message: 'its folder was deleted: how it ends will not be known; its next start makes a new one' }]
+}
+
+/** The loss of the VMM's sockets, told by one of them; the shim makes its own again. */
+export async function socketsLoss(socket: string): Promise<Loss[]> {
+  if (await isThere(socket)) return []
+  const until = 'its next start makes new ones; until then, once the service has begun anew, it can be told nothing but to end'
+  return [{ reason: 'SOCKETS_LOST', message: `the sockets of its VMM were deleted: ${until}` }]
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
   )
-  if (there) return []
-  return [{ reason: 'FOLDER_LOST', message: 'its folder was deleted: how it ends will not be known; its next start makes a new one' }]
 }
 
 async function lossAt(pid: number, name: string, dataDir: string): Promise<Loss | undefined> {

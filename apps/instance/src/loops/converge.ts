@@ -3,7 +3,7 @@ import type { OperationRow } from '@berth/db'
 import { decide, isWantedOff } from '../domain/decide.ts'
 import { stillHeld } from '../domain/final.ts'
 import { isFailure } from '../domain/history.ts'
-import { vmmFailed } from '../domain/outcome.ts'
+import { type Ended, vmmFailed } from '../domain/outcome.ts'
 import { planRestart, tellLosses } from '../domain/status.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import { bringUp } from './bring-up.ts'
@@ -29,7 +29,7 @@ export async function converge(
   const { living, status, extra } = observed
   const next = decide({ spec: row.spec, status, alive: living !== undefined, stopBegun: extra.stopBegun !== null, nowMs: Date.now() })
   if (create && observed.justEnded && next.do !== 'start' && isFailure(status.lastExit?.reason ?? ''))
-    throw vmmFailed(status.lastExit?.reason ?? '', await consoleTail(ctx, observed.place))
+    throw vmmFailed(await endOf(ctx, observed))
   switch (next.do) {
     case 'run':
       return goOn(ctx, { row, observed, run, create })
@@ -63,7 +63,7 @@ async function rest(
   tellLosses(status, [], Date.now())
   planRestart(status, untilMs)
   await holdNothing(ctx, row, run, observed)
-  const how = isWantedOff(row.spec) ? ({ at: 'stopped' } as const) : await endedBy(ctx, observed, status.lastExit?.reason ?? '')
+  const how = isWantedOff(row.spec) ? ({ at: 'stopped' } as const) : await endedBy(ctx, observed)
   await write(ctx, row, run, observed, 'instance.rest', how)
   return untilMs === undefined ? settled() : again(Math.max(0, untilMs - Date.now()))
 }
@@ -85,6 +85,11 @@ async function holdNothing(ctx: InstanceContext, row: InstanceRow, run: Reconcil
   ctx.holdNothing.add(row.id)
 }
 
-async function endedBy(ctx: InstanceContext, observed: Observed, reason: string) {
-  return { at: 'ended', reason, failed: isFailure(reason), console: await consoleTail(ctx, observed.place) } as const
+async function endedBy(ctx: InstanceContext, observed: Observed) {
+  const end = await endOf(ctx, observed)
+  return { at: 'ended', failed: isFailure(end.reason), ...end } as const
+}
+
+async function endOf(ctx: InstanceContext, { status: { lastExit }, place }: Observed): Promise<Ended> {
+  return { reason: lastExit?.reason ?? '', message: lastExit?.message ?? '', console: await consoleTail(ctx, place) }
 }

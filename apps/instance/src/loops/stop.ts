@@ -32,7 +32,7 @@ export async function stop(
   return again(leftMs)
 }
 
-/** By the agent, which ends the workload in its own way first; by the power button where there is none. */
+/** By the agent, which ends the workload in its own way first; by the power button where there is none. Whom neither reaches is ended after its grace. */
 async function ask({ vm, agents }: Living, graceMs: number, signal: AbortSignal): Promise<void> {
   const { agent } = agents.view
   try {
@@ -40,5 +40,7 @@ async function ask({ vm, agents }: Living, graceMs: number, signal: AbortSignal)
   } catch {
     // A guest that does not listen has a button still.
   }
-  await vm.powerButton(signal)
+  await vm.powerButton(signal).catch((error: unknown) => {
+    if (signal.aborted) throw error
+  })
 }

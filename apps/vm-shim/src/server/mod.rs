@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 use std::time::Duration;
 
+/// Its name in the folder for a VM's sockets.
+pub const SOCKET: &str = "shim.sock";
 /// Clients at once; more are turned away.
 const CLIENTS: usize = 64;
 /// Stack of a thread that copies bytes.

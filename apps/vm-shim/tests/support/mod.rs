@@ -92,6 +92,18 @@ impl Vm {
         exit().unwrap()
     }
 
+    pub fn delete_run_folder(&self) {
+        std::fs::remove_dir_all(self.root.join("run")).unwrap();
+    }
+
+    pub fn has_socket(&self) -> bool {
+        UnixStream::connect(self.root.join("run/shim.sock")).is_ok()
+    }
+
+    pub fn run_folder_mode(&self) -> u32 {
+        std::fs::metadata(self.root.join("run")).unwrap().permissions().mode() & 0o777
+    }
+
     pub fn console(&self) -> String {
         let ring = Ring::open(&self.root.join("instance/console.log"), CAPACITY_BYTES).unwrap();
         String::from_utf8(ring.read(0, 1 << 20).unwrap().0).unwrap()

@@ -1,4 +1,5 @@
-import type { Machine, MachineDisk, MachineNic } from '../../domain/machine.ts'
+import path from 'node:path'
+import type { Machine, MachineDisk, MachineNic, VmPlace } from '../../domain/machine.ts'
 
 export type Accelerator = 'kvm' | 'tcg'
 
@@ -8,6 +9,11 @@ export const descriptor = { console: 'console', shimMonitor: 'qmp', monitor: 'vm
 /** Name of the descriptor of the n-th interface's tap. */
 export function tapDescriptor(index: number): string {
   return `nic${index}`
+}
+
+/** Socket of the service's own monitor. */
+export function monitorPath(place: VmPlace): string {
+  return path.join(place.runDir, 'vmm.sock')
 }
 
 /**
@@ -45,8 +51,8 @@ function monitor(id: string, name: string): string[] {
 }
 
 /** JSON instead of QEMU's comma lists: a path is data there, whatever it holds. */
-function disk({ serial, path, readOnly }: MachineDisk): string[] {
-  const file = { driver: 'file', filename: path, locking: 'on', 'auto-read-only': false, ...(readOnly ? {} : { discard: 'unmap' }) }
+function disk({ serial, path: filename, readOnly }: MachineDisk): string[] {
+  const file = { driver: 'file', filename, locking: 'on', 'auto-read-only': false, ...(readOnly ? {} : { discard: 'unmap' }) }
   const node = {
     driver: 'raw',
     'node-name': serial,

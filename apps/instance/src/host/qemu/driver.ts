@@ -1,16 +1,15 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { failedPrecondition } from '@berth/errors'
 import type { Machine, VmmProcess, VmPlace } from '../../domain/machine.ts'
 import type { Folders } from '../../domain/place.ts'
 import type { Hypervisor, HypervisorFacts, Vm } from '../../domain/ports.ts'
 import type { Launch, Shims } from '../../domain/shims.ts'
 import type { Chooser } from './accelerator.ts'
-import { type Accelerator, descriptor, qemuArguments, tapDescriptor } from './arguments.ts'
+import { type Accelerator, descriptor, monitorPath, qemuArguments, tapDescriptor } from './arguments.ts'
 import { discard } from '../discard.ts'
 import { found } from '../found.ts'
 import { clearCgroup } from '../cgroup.ts'
-import { type AgentDialer, qemuVm } from './vm.ts'
+import { type AgentDialer, endedAtOnce, qemuVm } from './vm.ts'
 
 export type QemuOptions = {
   shims: Shims
@@ -60,8 +59,7 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
     const started = await attach(machine, signal)
     if (started) return started
     if (failure) throw failure
-    const last = (await shims.journal(machine, 1)).at(-1)
-    throw failedPrecondition('VMM_FAILED', `QEMU ended at once: ${last?.kind === 'exited' ? last.message : 'nothing is known of why'}`)
+    throw await endedAtOnce(shims, machine)
   }
 
   return {
@@ -95,9 +93,4 @@ function launchOf(machine: Machine, accelerator: Accelerator, binary: string): L
     monitor: descriptor.shimMonitor,
     memoryLimitBytes: machine.memoryBytes + overheadBytes[accelerator],
   }
-}
-
-/** Socket of the service's own monitor. */
-export function monitorPath(place: VmPlace): string {
-  return path.join(place.runDir, 'vmm.sock')
 }

@@ -1,12 +1,12 @@
-import path from 'node:path'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { deadlineExceeded, isBerthError } from '@berth/errors'
+import { type BerthError, deadlineExceeded, failedPrecondition, isBerthError } from '@berth/errors'
 import { isAlive } from '@berth/host'
 import type { VmmProcess, VmPlace } from '../../domain/machine.ts'
 import type { Agent, Vm, VmState } from '../../domain/ports.ts'
 import type { Shims } from '../../domain/shims.ts'
-import { lossesOf } from '../losses.ts'
+import { lossesOf, socketsLoss } from '../losses.ts'
+import { monitorPath } from './arguments.ts'
 import { openQmp, type Qmp, type QmpEvent } from './qmp.ts'
 import { openSessionPort, portId, removeSessionPort, type SessionPort, sessionNumbers } from './session-port.ts'
 
@@ -18,6 +18,8 @@ export type QemuVmOptions = { place: VmPlace; process: VmmProcess; shims: Shims;
 const sigKill = 9
 /** A killed VMM has this long to be gone, its shim to have written it down. */
 const endMs = 10_000
+/** From the end of a VMM's sockets to its own. */
+const goingMs = 1_000
 /** QEMU holds a character device some 55 ms after its port is gone; a guest that does not let go is asked again, seldom. */
 const removalMs = [100, 200, 400, 1_000, 5_000, 30_000]
 
@@ -37,7 +39,7 @@ export function qemuVm({ place, process, shims, dialAgent }: QemuVmOptions): Vm 
   }
 
   async function reopen(): Promise<Qmp> {
-    const fresh = await openQmp(path.join(place.runDir, 'vmm.sock'), { onEvent: hear })
+    const fresh = await openQmp(monitorPath(place), { onEvent: hear })
     const stale = await sessionNumbers(fresh)
     lastNumber = Math.max(lastNumber, ...stale)
     for (const number of stale) void removeLater(fresh, `${number}`)
@@ -100,22 +102,50 @@ export function qemuVm({ place, process, shims, dialAgent }: QemuVmOptions): Vm 
     state,
     agent,
     kill,
-    async boot() {
-      if ((await state()) === 'created') await (await qmp()).execute('cont')
+    async boot(signal) {
+      try {
+        if ((await state()) === 'created') await (await qmp()).execute('cont')
+      } catch (error) {
+        // What it could not do it says as it goes, which its monitor tells first.
+        if (!isUnreachable(error) || !(await hasEnded(process, signal))) throw error
+        await shims.gone(place, signal)
+        throw await endedAtOnce(shims, place)
+      }
     },
     async powerButton() {
       try {
         await (await qmp()).execute('system_powerdown')
       } catch (error) {
         // Gone already: what was wanted.
-        if (!isBerthError(error) || error.reason !== 'VMM_UNREACHABLE' || isAlive(process)) throw error
+        if (!isUnreachable(error) || isAlive(process)) throw error
       }
     },
-    losses: () => lossesOf(place, process),
+    losses: async () => [...(await lossesOf(place, process)), ...(await socketsLoss(monitorPath(place)))],
     watch: (after, signal) => shims.watch(place, after, signal),
     release() {
       released.abort()
       void monitor?.then((open) => open.close()).catch(() => {})
     },
   }
+}
+
+/** What a VMM that has ended said last. */
+export async function endedAtOnce(shims: Shims, place: VmPlace): Promise<BerthError> {
+  const last = (await shims.journal(place, 1)).at(-1)
+  const said = last?.kind === 'exited' && last.message.trim() !== '' ? last.message.trim() : 'nothing is known of why'
+  return failedPrecondition('VMM_FAILED', `QEMU ended at once: ${said}`)
+}
+
+function isUnreachable(error: unknown): boolean {
+  return isBerthError(error) && error.reason === 'VMM_UNREACHABLE'
+}
+
+/** Whether a process that has let go of its sockets is gone, or goes within a moment. */
+async function hasEnded(process: VmmProcess, signal: AbortSignal): Promise<boolean> {
+  const end = performance.now() + goingMs
+  while (isAlive(process)) {
+    if (performance.now() > end) return false
+    await delay(5, undefined, { signal })
+  }
+  return true
 }
