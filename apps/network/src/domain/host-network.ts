@@ -100,6 +100,8 @@ export interface HostNetwork {
   tapsInUse(): Promise<Map<string, number>>
   /** Compares, changes nothing. */
   inspect(config: HostConfig, signal: AbortSignal): Promise<Inspection>
+  /** Resolves when somebody has deleted a table of rules, ours or another. @throws when that cannot be watched, and the signal's reason */
+  tableDeleted(signal: AbortSignal): Promise<void>
   /** Destinations of all routes of the host, both families, CIDR. */
   routes(signal: AbortSignal): Promise<string[]>
   /** The measured state of what is ours, as text. */

@@ -13,6 +13,7 @@ import { describeHost } from './describe.ts'
 import type { HostSettings } from './host-settings.ts'
 import { measureHost, readCommand, readRoutes } from './measure.ts'
 import { type Settings, settle } from './sysctl.ts'
+import { tableDeleted } from './table-deleted.ts'
 
 export type LinuxNetworkOptions = { runner: Runner; settings: Settings; hostSettings: HostSettings }
 
@@ -110,6 +111,7 @@ export function linuxNetwork({ runner, settings, hostSettings }: LinuxNetworkOpt
     async inspect(config, signal) {
       return compare(config, await measureHost(runner, settings, config, signal), chains)
     },
+    tableDeleted: (signal) => tableDeleted(runner, signal),
     routes: (signal) => readRoutes(runner, signal),
     async describe(config, signal) {
       return describeHost(config, await measureHost(runner, settings, config, signal))

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { DnsServer } from '../domain/dns-server.ts'
 import type { BridgeConfig, Drift, HostConfig, HostNetwork, PortConfig, Undo } from '../domain/host-network.ts'
 import type { HostRecord } from '../domain/record.ts'
@@ -57,6 +58,8 @@ export function recordedHost(): HostAdapters {
     removeRules: (_names, { tap }) => done.then(() => void ruled.delete(tap)),
     discard: ({ name }) => done.then(() => void taps.delete(name)),
     tapsInUse: () => Promise.resolve(new Map()),
+    // Nobody deletes what is on paper.
+    tableDeleted: (signal) => once(signal, 'abort').then(() => signal.throwIfAborted()),
     inspect: (config) =>
       Promise.resolve({ drift: driftOf(config), compared: { bridge: config.bridges.length, tap: taps.size, rule: ruled.size } }),
     routes: () => Promise.resolve([]),

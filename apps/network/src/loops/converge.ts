@@ -13,19 +13,47 @@ const compareEveryMs = 5_000
 /** A DNS server that died is started again within this time and a moment. */
 const dnsEveryMs = 2_000
 
-/** Compares host and database for ever, and repairs what differs. */
-export async function convergeLoop(ctx: NetworkContext, signal: AbortSignal): Promise<void> {
+/** Rules that others delete again and again are compared so often at most, and a watch that fails is tried again after so long. */
+const watchAgainMs = 250
+const watchFailedMs = 10_000
+
+/**
+ * Compares host and database for ever, and repairs what differs: every few seconds, and at once when somebody deletes rules, since guests are
+ * without them until then.
+ */
+export async function convergeLoop(ctx: NetworkContext, signal: AbortSignal, everyMs = compareEveryMs): Promise<void> {
+  let sooner = new AbortController()
+  const watching = watchRules(ctx, signal, () => sooner.abort())
   let failures = 0
   while (!signal.aborted) {
     try {
       await convergeOnce(ctx, signal, failures > 0)
       failures = 0
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted) break
       failures += 1
       ctx.logger.warn({ err: error, failures }, 'the host could not be compared with the database')
     }
-    await pause(compareEveryMs * Math.min(2 ** failures, 2) * (0.75 + Math.random() / 4), undefined, { signal }).catch(() => undefined)
+    const waitMs = everyMs * Math.min(2 ** failures, 2) * (0.75 + Math.random() / 4)
+    await pause(waitMs, undefined, { signal: AbortSignal.any([signal, sooner.signal]) }).catch(() => undefined)
+    sooner = new AbortController()
+  }
+  await watching
+}
+
+async function watchRules(ctx: NetworkContext, signal: AbortSignal, deleted: () => void): Promise<void> {
+  while (!signal.aborted) {
+    const waitMs = await ctx.host.tableDeleted(signal).then(
+      () => {
+        deleted()
+        return watchAgainMs
+      },
+      (error: unknown) => {
+        if (!signal.aborted) ctx.logger.warn({ err: error }, 'the rules of the host are not watched; they are compared all the same')
+        return watchFailedMs
+      },
+    )
+    await pause(waitMs, undefined, { signal }).catch(() => undefined)
   }
 }
 

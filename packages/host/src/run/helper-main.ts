@@ -24,8 +24,9 @@ export function helperMain(): void {
   }
 
   const run = (request: Extract<ToHelper, { type: 'run' }>): void => {
-    const { id, argv, env, cwd, input, timeoutMs, maxOutputBytes } = request
-    const child = spawn(argv[0] ?? '', argv.slice(1), { env, cwd, detached: true, stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+    const { id, argv, env, cwd, input, timeoutMs, maxOutputBytes, dropStderr } = request
+    const stdio = [input ? 'pipe' : 'ignore', 'pipe', dropStderr ? 'ignore' : 'pipe'] as const
+    const child = spawn(argv[0] ?? '', argv.slice(1), { env, cwd, detached: true, stdio: [...stdio] })
     let endedBy: EndedBy = 'none'
     let told = false
     let bytes = 0

@@ -9,6 +9,7 @@ export type ToHelper =
       input: Uint8Array | undefined
       timeoutMs: number
       maxOutputBytes: number
+      dropStderr: boolean
     }
   | { type: 'kill'; id: number }
 

@@ -81,6 +81,8 @@ describe('runner', () => {
     const failed = await failure(['yes'], { maxOutputBytes: 1_000 })
     expect(failed).toMatchObject({ failure: 'output', reason: 'COMMAND_OUTPUT_TOO_LARGE' })
     expect(failed.stdout).toHaveLength(1_000)
+    const talkative = ['sh', '-c', 'yes >&2 & sleep 0.1; kill $!; wait; echo said']
+    expect(await run(talkative, { maxOutputBytes: 1_000, dropStderr: true })).toMatchObject({ stdout: 'said\n', stderr: '' })
   })
 
   it('drops user, groups, capabilities and the way back', async () => {

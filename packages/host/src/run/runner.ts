@@ -22,6 +22,8 @@ export type RunOptions = {
   signal?: AbortSignal
   /** Bound of stdout and stderr together; default 1 MiB. More ends the command. */
   maxOutputBytes?: number
+  /** Throws stderr away, unread and uncounted; default false. */
+  dropStderr?: boolean
   /** Exit codes that are no failure; default `[0]`. */
   okCodes?: number[]
 }
@@ -138,6 +140,7 @@ export function createRunner({
         input: bytes,
         timeoutMs,
         maxOutputBytes,
+        dropStderr: options.dropStderr ?? false,
       })
     })
   }
