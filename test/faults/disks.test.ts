@@ -18,7 +18,7 @@ const services = ['image', 'volume', 'network', 'instance'] as const
 const all = ['gateway', ...services, 'device'] as const
 const servers = { postgres: 400 * MIB, nats: 64 * MIB, logs: 8 * MIB }
 // An image's download leaves 256 MiB free.
-const disks = smallDisks({ ...servers, image: 320 * MIB, volume: 64 * MIB, network: 4 * MIB, instance: 4 * MIB })
+const disks = smallDisks({ ...servers, image: 400 * MIB, volume: 64 * MIB, network: 4 * MIB, instance: 4 * MIB })
 const everyDisk = [...Object.keys(servers), ...services]
 /** Steps of a create that write to a disk, or come after one that does. */
 const written = /^(instance\.create|volume\.ensure|network\.port\.ensure|image\.pull(?=\.(download|convert|publish)))\..*\.before$/

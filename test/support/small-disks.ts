@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, rmdirSync, rmSync, statfsSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
 
-/** Folders of a system that are file systems of their own, in memory and small. */
+/** Folders of a system that are file systems of their own, small ones on loop devices. */
 export interface SmallDisks {
   /** For `prepare` of a system: mounts them, and answers with what takes them away. */
   mount(dataDir: string): () => void
@@ -20,8 +20,14 @@ export function smallDisks(sizes: Record<string, number>): SmallDisks {
     mount(dataDir) {
       root = dataDir
       for (const [folder, bytes] of Object.entries(sizes)) {
+        // Beside the data folder, and gone with it.
+        const device = path.join(root, '..', `${folder}.ext4`)
+        writeFileSync(device, '')
+        truncateSync(device, bytes)
+        execFileSync('mkfs.ext4', ['-q', '-F', '-b', '4096', '-m', '0', device], { stdio: 'pipe' })
         mkdirSync(path.join(root, folder), { recursive: true })
-        execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=755`, 'berth-test', path.join(root, folder)])
+        execFileSync('mount', ['-o', 'loop', device, path.join(root, folder)])
+        rmdirSync(path.join(root, folder, 'lost+found'))
       }
       return () => {
         for (const folder of Object.keys(sizes)) execFileSync('umount', ['--lazy', path.join(root, folder)])
@@ -33,6 +39,7 @@ export function smallDisks(sizes: Record<string, number>): SmallDisks {
       const free = () => statfsSync(path.join(root, folder)).bfree * 4096
       try {
         while (free() > freeBytes) writeSync(file, piece)
+        fsyncSync(file)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
       } finally {
