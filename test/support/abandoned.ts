@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { isAlive, killProcess, type ProcessIdentity, processIdentity } from '@berth/host'
@@ -14,7 +15,7 @@ export function own(folder: string): void {
 }
 
 /**
- * Ends what test runs that were killed have left: the processes that work below their folders, and the folders. What has a living owner, or none on
+ * Ends what test runs that were killed have left: the processes that work below their folders, what is mounted there, and the folders. What has a living owner, or none on
  * record, stays.
  *
  * @param parent where tests make their folders
@@ -25,6 +26,7 @@ export function sweepAbandoned(parent: string): void {
     const file = path.join(folder, OWNER)
     if (!existsSync(file) || isAlive(JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity)) continue
     endAll(folder)
+    for (const mounted of mountsBelow(folder)) execFileSync('umount', ['--lazy', mounted])
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -36,6 +38,14 @@ function endAll(folder: string): void {
     for (const worker of left) killProcess(worker, 'SIGKILL')
     if (performance.now() > until) throw new Error(`${left.map(({ pid }) => pid).join(', ')} below ${folder} cannot be ended`)
   }
+}
+
+/** File systems that are mounted below a folder, the innermost first. */
+function mountsBelow(folder: string): string[] {
+  const points = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+  return points.filter((point) => point.startsWith(`${folder}/`)).toReversed()
 }
 
 /** Services and their helpers by their data folder; VMs and servers, which have no such variable, by program and arguments. Nobody who only looks on. */

@@ -1,6 +1,6 @@
 import { toJson } from '@bufbuild/protobuf'
 import { timestampDate } from '@bufbuild/protobuf/wkt'
-import { type Instance, InstanceSchema, RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import { type Instance, InstanceSchema, OnExit, RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { command, instanceNames, one } from '../command.ts'
 import { escapeText } from '../output/escape.ts'
 import { formatAge, formatBytes } from '../output/format.ts'
@@ -31,6 +31,7 @@ function describe(instance: Instance): string[] {
     ['Hypervisor', [status?.hypervisor, status?.accelerator].filter(Boolean).join(', ')],
     ['VMM pid', status?.vmmPid ? String(status.vmmPid) : ''],
     ['Restart', restart(instance)],
+    ['On exit', enumName(OnExit, spec?.onExit || OnExit.KEEP)],
     ['Boots', `${status?.bootCount ?? 0} (restarted ${status?.restartCount ?? 0} times)`],
     ['Started', status?.startTime ? `${formatAge(status.startTime)} ago` : ''],
     ...(status?.nics ?? []).map((nic): [string, string] => ['Interface', `${nic.macAddress} ${nic.ipv4Address} ${nic.ipv6Address}`]),

@@ -1,3 +1,4 @@
+import { OnExit, RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { command, many, switchFlag, textFlag } from '../command.ts'
 import { UsageError } from '../exit.ts'
 import { followOperation, progressSink } from '../follow.ts'
@@ -16,10 +17,19 @@ interface LaunchFlags {
   readonly volume?: readonly string[]
   readonly network?: readonly string[]
   readonly label?: readonly string[]
+  readonly restart?: keyof typeof restartPolicies
+  readonly onExit?: keyof typeof onExits
   readonly host?: string
   readonly requestId?: string
   readonly noWait: boolean
   readonly timeout?: number
+}
+
+const restartPolicies = { never: RestartPolicy.NEVER, 'on-failure': RestartPolicy.ON_FAILURE, always: RestartPolicy.ALWAYS } as const
+const onExits = { keep: OnExit.KEEP, stop: OnExit.STOP, restart: OnExit.RESTART } as const
+
+function oneOf<Name extends string>(values: Record<Name, number>, brief: string) {
+  return { kind: 'enum', values: Object.keys(values) as Name[], optional: true, brief } as const
 }
 
 const list = (brief: string, placeholder: string) =>
@@ -46,6 +56,8 @@ export const launch = command<LaunchFlags, readonly string[]>({
     volume: list('Volume to attach, VOLUME[:/mount/path[:ro]]', 'volume'),
     network: list('Network to connect to (default: default)', 'name'),
     label: list('Label, key=value', 'key=value'),
+    restart: oneOf(restartPolicies, 'When a VM that ended is started again (default on-failure)'),
+    onExit: oneOf(onExits, 'What becomes of the VM when its workload ends: it stays, stops, or starts the workload again (default keep)'),
     host: textFlag('Id of the host', 'id'),
     requestId: textFlag('Makes a retry safe', 'id'),
     noWait: switchFlag('Do not wait until it answers'),
@@ -64,6 +76,8 @@ export const launch = command<LaunchFlags, readonly string[]>({
           vcpus: flags.vcpus ?? 0,
           memoryBytes: flags.memory,
           scratchBytes: flags.scratch ?? 0n,
+          restartPolicy: flags.restart && restartPolicies[flags.restart],
+          onExit: flags.onExit && onExits[flags.onExit],
           host: flags.host ?? '',
           disks: (flags.volume ?? []).map(parseVolume),
           nics: (flags.network ?? []).map((network) => ({ network })),
