@@ -59,7 +59,10 @@ const WAITING = [
   'packages/events/test/watch',
   'packages/events/test/event-',
   'apps/image/test/ensure',
+  'apps/image/test/pull',
   'apps/volume-provisioner/test/volumes',
+  'apps/volume-provisioner/test/disks',
+  'apps/instance/test/life',
 ]
 
 const vitest =
