@@ -49,10 +49,10 @@ it('starts Postgres over the pid file of one that was killed, whoever has that p
   const first = await startEmbeddedPostgres(options)
   process.kill(first.identity.pid, 'SIGKILL')
   await first.stop()
-  const file = path.join(data.path, 'postgres/db/postmaster.pid')
+  const files = ['db/postmaster.pid', 'run/.s.PGSQL.5432.lock'].map((name) => path.join(data.path, 'postgres', name))
   // Of the same user, as what is another's cannot be a postmaster of this folder.
-  using stranger = sleeper(statSync(file))
-  writeFileSync(file, readFileSync(file, 'utf8').replace(/^.*$/m, String(stranger.pid)))
+  using stranger = sleeper(statSync(files[0] ?? ''))
+  for (const file of files) writeFileSync(file, readFileSync(file, 'utf8').replace(/^.*$/m, String(stranger.pid)))
   const second = await startEmbeddedPostgres(options)
   expect(second).toMatchObject({ adopted: false, url: first.url })
   await second.stop()

@@ -49,34 +49,34 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const native = installPostgres(options.home, path.join(root, 'native'))
   ownFolder(run, 0o755, account)
   if (!existsSync(db)) initialise({ native, db, root, account, fast: options.fast ?? false })
+  const port = String(options.port ?? socketPort)
+  const locks = [path.join(db, 'postmaster.pid'), path.join(run, `.s.PGSQL.${port}.lock`)]
   const start = () =>
     ready(
       db,
       spawnServer({
         name: 'Postgres',
-        argv: [path.join(native, 'bin/postgres'), '-D', db, '-k', run, '-p', String(options.port ?? socketPort), ...settings(options)],
+        argv: [path.join(native, 'bin/postgres'), '-D', db, '-k', run, '-p', port, ...settings(options)],
         account,
         logFile,
         tieToParent: options.tieToParent ?? false,
       }),
       logFile,
     )
-  return { ...server(url, await (takeLockFile(db) ? insist(start) : start())), adopted: false }
+  return { ...server(url, await (takeLockFiles(locks) ? insist(start) : start())), adopted: false }
 }
 
 /**
- * A postmaster that was killed leaves its pid file, and the next one refuses to start while that pid is anything: a zombie that init has not reaped,
- * or a process that has got the pid since. It goes on when the pid is its parent's (CreateLockFile in src/backend/utils/init/miscinit.c), and still
- * makes sure that nobody is attached to the dead one's memory.
+ * A postmaster that was killed leaves its pid in its data folder and beside its socket, and the next one refuses to start while that pid is anything: a
+ * zombie that init has not reaped, or a process that has got the pid since. It goes on when the pid is its parent's (CreateLockFile in
+ * src/backend/utils/init/miscinit.c), and still makes sure that nobody is attached to the dead one's memory.
  *
  * @returns whether there was one
  */
-function takeLockFile(db: string): boolean {
-  const file = path.join(db, 'postmaster.pid')
-  const text = readIfThere(file)
-  if (text === undefined) return false
-  writeFileSync(file, text.replace(/^.*$/m, String(process.pid)))
-  return true
+function takeLockFiles(files: string[]): boolean {
+  const found = files.filter((file) => existsSync(file))
+  for (const file of found) writeFileSync(file, (readIfThere(file) ?? '').replace(/^.*$/m, String(process.pid)))
+  return found.length > 0
 }
 
 /** Processes of a postmaster that was killed need a moment to end. @throws what `start` throws once that is over */
