@@ -69,6 +69,12 @@ async function isWhole(): Promise<boolean> {
   return (await system.api.audit.auditHost({})).findings.length === 0
 }
 
+/** What the host gives everything that is made anew another number of. */
+function made(): string {
+  const tables = sh('nft', '-a', 'list', 'ruleset').match(/^table .*# handle \d+$/gm)
+  return JSON.stringify([tables, link(facts.bridge)?.ifindex, link(facts.tap)?.ifindex])
+}
+
 describe('within ten seconds', () => {
   it.each([
     ['flushed rules come back', () => sh('nft', 'flush', 'ruleset')],
@@ -86,9 +92,10 @@ describe('within ten seconds', () => {
       },
     ],
   ])('%s', async (_, harm) => {
+    const before = made()
     harm()
-    expect(await isWhole()).toBe(false)
-    await until('the host is whole again', isWhole, NOTICED_MS + 5_000)
+    // Whole of new parts: what is repaired at once may never be seen broken.
+    await until('the host is whole again', async () => made() !== before && (await isWhole()), NOTICED_MS + 5_000)
     expect((await exec(system.api, facts.id, ['true'])).code).toBe(0)
   })
 })

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createLogger } from '@berth/telemetry'
 import { createVolume, sampleCaller, tempDir, type TestDatabase, testDatabase, until, volumeStore, volumesSql } from '@berth/testing'
@@ -84,6 +85,19 @@ it('learns from its heartbeat that it was overtaken', async () => {
   await database.sql(`update volume.leases set epoch = epoch + 1 where host_id = '${lease.hostId}'`)
   await until('the loss is known', () => lease.signal.aborted)
   expect(lease.signal.reason).toMatchObject({ code: 'ABORTED', reason: 'LEASE_LOST' })
+})
+
+it('takes back no heartbeat that is later than its own, as of two that overlap where the database is slow', async () => {
+  using data = tempDir('hold')
+  await using lease = await hold(data.path)
+  const where = `where host_id = '${lease.hostId}' and service = '${lease.service}'`
+  await database.sql(`update volume.leases set heartbeat = now() + interval '1 hour' ${where}`)
+  const later = async () =>
+    (await database.sql(`select heartbeat > now() + interval '50 minutes' as it from volume.leases ${where}`))[0]?.['it']
+  // Each beat after the first would find what the one before has taken back.
+  await delay(500)
+  expect(await later()).toBe(true)
+  expect(lease.signal.aborted).toBe(false)
 })
 
 it('notices that the database has gone back to an earlier state, and then goes above every epoch this host has seen', async () => {

@@ -109,7 +109,7 @@ function keep({ db, key, held, bootId, lock, logger, beatMs }: Keep): Lease {
     beating = beat(db, key, { epoch, heartbeat }).then(
       (beaten) => {
         if (beaten === undefined) lose()
-        else heartbeat = beaten
+        else if (beaten > heartbeat) heartbeat = beaten
       },
       (error: unknown) => logger.warn({ err: error }, 'no heartbeat'),
     )

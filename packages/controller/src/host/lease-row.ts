@@ -33,13 +33,18 @@ export async function raiseEpoch(
 
 /**
  * Says that the holder of this epoch lives. Answers the new heartbeat; undefined when it holds nothing any more, which is so too when the row has
- * an older heartbeat than the last one: the database has gone back to an earlier state.
+ * an older heartbeat than the last one: the database has gone back to an earlier state. Where the database is slow one beat may begin before another
+ * and be written after it: it leaves the later time.
  */
 export async function beat(db: Database, key: LeaseKey, { epoch, heartbeat }: Held): Promise<Date | undefined> {
   const { leases } = db.tables
   const where = and(whereKey(db, key), eq(leases.epoch, epoch), gte(leases.heartbeat, heartbeat))
   const rows = await db.transaction('lease', (tx) =>
-    tx.update(leases).set({ heartbeat: sql`now()` }).where(where).returning({ heartbeat: leases.heartbeat }),
+    tx
+      .update(leases)
+      .set({ heartbeat: sql`greatest(${leases.heartbeat}, now())` })
+      .where(where)
+      .returning({ heartbeat: leases.heartbeat }),
   )
   return rows[0]?.heartbeat
 }
