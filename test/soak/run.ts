@@ -74,3 +74,5 @@ try {
   process.stderr.write(`soak: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
 }
+// A round that broke off may have left callers that try for ever.
+process.exit()
