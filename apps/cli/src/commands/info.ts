@@ -31,7 +31,6 @@ function describe(instance: Instance): string[] {
     ['Hypervisor', [status?.hypervisor, status?.accelerator].filter(Boolean).join(', ')],
     ['VMM pid', status?.vmmPid ? String(status.vmmPid) : ''],
     ['Restart', restart(instance)],
-    ['On exit', enumName(OnExit, spec?.onExit || OnExit.KEEP)],
     ['Boots', `${status?.bootCount ?? 0} (restarted ${status?.restartCount ?? 0} times)`],
     ['Started', status?.startTime ? `${formatAge(status.startTime)} ago` : ''],
     ...(status?.nics ?? []).map((nic): [string, string] => ['Interface', `${nic.macAddress} ${nic.ipv4Address} ${nic.ipv6Address}`]),
@@ -41,6 +40,7 @@ function describe(instance: Instance): string[] {
         .map(([key, value]) => `${key}=${value}`)
         .join(' '),
     ],
+    ['On exit', enumName(OnExit, spec?.onExit || OnExit.KEEP)],
     ['Workload', workload(instance)],
     [
       'Last exit',
