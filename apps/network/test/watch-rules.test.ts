@@ -24,7 +24,12 @@ it('hears that a table of rules was deleted, and of nothing that happens to a po
   await network.removeRules(names, port, signal)
   await delay(100)
   expect(heard).toBe(false)
-  await host.must('nft', 'flush', 'ruleset')
+  // More than once, should nft have begun to listen only after the first.
+  await until('it is heard', async () => {
+    await host.must('nft', 'add', 'table', 'inet', names.table)
+    await host.must('nft', 'flush', 'ruleset')
+    return heard
+  })
   await watching
 })
 

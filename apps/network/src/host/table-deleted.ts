@@ -4,8 +4,8 @@ import { CommandFailed, type Runner } from '@berth/host'
 const watchMs = 24 * 3600 * 1000
 
 /**
- * Waits for the first word of `nft monitor` on a table that went, be it by `flush ruleset` or by a restart of the host's firewall, and ends it then. What it says of sets that it does
- * not know is no news.
+ * Waits for the first word of `nft monitor` on a table that went, be it by `flush ruleset` or by a restart of the host's firewall, and ends it then.
+ * What it says of sets that it does not know is no news.
  */
 export async function tableDeleted(runner: Runner, signal: AbortSignal): Promise<void> {
   try {
