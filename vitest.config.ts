@@ -9,7 +9,7 @@ const machine = {
   teardownTimeout: 20_000,
 } as const
 /** One whole system at a time in a network namespace: some flush its rules, and the VMs of two fight for two cores. */
-const system = { ...machine, fileParallelism: false } as const
+const system = { ...machine, fileParallelism: false, setupFiles: 'test/support/logs-on-failure.ts' } as const
 
 export default defineConfig({
   test: {

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { type Api, openApi } from '@berth/cli/api'
 import { databaseVariable, roleOf, urlAs } from '@berth/db'
 import { own, sweepAbandoned } from './abandoned.ts'
+import { logTails, showLogsOf } from './logs.ts'
 
 const HOME = path.resolve(import.meta.dirname, '../..')
 const START_TIMEOUT_MS = 120_000
@@ -61,6 +62,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
   mkdirSync(dataDir)
   allowPassing(root)
   const undoPreparing = options.prepare?.(dataDir)
+  const keepQuiet = showLogsOf(dataDir)
   const port = 7000 + (options.portOffset ?? 0)
   const build = options.bundled ? path.join(HOME, 'dist') : testBuild()
   const env: NodeJS.ProcessEnv = {
@@ -119,6 +121,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
         if (code !== 0) throw new Error(`berth down --all failed: ${stderr}`)
       } finally {
         await this.stop()
+        keepQuiet()
         undoPreparing?.()
         rmSync(root, { recursive: true, force: true })
       }
@@ -128,6 +131,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     await system.start()
   } catch (error) {
     await system.stop()
+    keepQuiet()
     undoPreparing?.()
     throw error
   }
@@ -168,15 +172,6 @@ async function untilUp(supervisor: ChildProcess, dataDir: string): Promise<void>
     void Promise.resolve().then(() => timer.unref())
   })
   await up
-}
-
-/** The last lines of every log, for the message of a failed test. */
-export function logTails(dataDir: string, lines = 15): string {
-  const folder = path.join(dataDir, 'logs')
-  if (!existsSync(folder)) return ''
-  return readdirSync(folder)
-    .map((name) => `── ${name}\n${readFileSync(path.join(folder, name), 'utf8').split('\n').slice(-lines).join('\n')}`)
-    .join('\n')
 }
 
 export async function run(argv: readonly string[], env: NodeJS.ProcessEnv, input?: string): Promise<CliResult> {

@@ -100,7 +100,6 @@ export async function startService(config: InstanceConfig, parts: Parts = {}): P
     admission: admission({ slots, operations, enqueue: wake }),
     holdNothing: new Set(),
     hostBootId: bootId(),
-    sinceMs: Date.now(),
     agentWaitMs: waitInCrowd(config.agentWaitMs, slots, availableParallelism()),
   }
   const instances = stack.use(

@@ -123,8 +123,9 @@ it('lets a delete win over a create that is under way', async () => {
 it('tries again after an error, and after a restart goes on with what is open', async () => {
   let attempts = 0
   const first = run(
-    reconcileVolume(async (_, { attempt }) => {
-      attempts = attempt
+    reconcileVolume(async (_, { failingSinceMs }) => {
+      attempts += 1
+      expect(failingSinceMs !== undefined).toBe(attempts > 1)
       throw internal('X', 'not yet')
     }),
   )

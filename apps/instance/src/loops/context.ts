@@ -21,8 +21,6 @@ export type InstanceContext = {
   holdNothing: Set<string>
   /** Boot id of this host now. */
   hostBootId: string
-  /** When this service began, in Unix milliseconds. */
-  sinceMs: number
   /** How long an agent may take to answer after the start. */
   agentWaitMs: number
 }

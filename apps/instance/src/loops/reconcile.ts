@@ -1,7 +1,7 @@
 import { again, type Next, type ReconcileContext } from '@berth/controller'
 import type { OperationRow } from '@berth/db'
 import { toStatus } from '@berth/errors'
-import { isFinal } from '../domain/final.ts'
+import { isFinal, type Tried } from '../domain/final.ts'
 import { startDueMs } from '../domain/restart.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import type { InstanceContext } from './context.ts'
@@ -22,7 +22,7 @@ export async function reconcileInstance(ctx: InstanceContext, row: InstanceRow, 
     return await converge(ctx, row, run, create)
   } catch (error) {
     // Whoever interrupted has the next turn; what may pass is tried again, but not for ever.
-    if (run.signal.aborted || !isFinal(error, triedSince(ctx, row, create ?? run.operations[0]), Date.now())) throw error
+    if (run.signal.aborted || !isFinal(error, tried(row, run, create ?? run.operations[0]), Date.now())) throw error
     if (!create) return startFailed(ctx, row, run, error)
     await ctx.store.db.transaction('instance.create.failed', async (tx) => {
       await ctx.store.updateStatus(tx, run.lease, row, row.status, { failure: toStatus(error) })
@@ -31,7 +31,6 @@ export async function reconcileInstance(ctx: InstanceContext, row: InstanceRow, 
   }
 }
 
-/** Since when it is being tried: since it was asked for or, by policy, due; not before this service began, as its neighbours may come after it. */
-function triedSince(ctx: InstanceContext, row: InstanceRow, asked: OperationRow | undefined): number {
-  return Math.max(ctx.sinceMs, asked?.createTime.getTime() ?? startDueMs(row.status))
+function tried(row: InstanceRow, { failingSinceMs }: ReconcileContext, asked: OperationRow | undefined): Tried {
+  return { askedMs: asked?.createTime.getTime() ?? startDueMs(row.status), failingSinceMs }
 }

@@ -19,8 +19,8 @@ export type ReconcileContext = {
   lease: Lease
   /** Open operations of the resource, oldest first, as of the beginning of this run. */
   operations: OperationRow[]
-  /** How often in a row this key has been begun; 1 unless the last run threw. */
-  attempt: number
+  /** Since when every run of this key has thrown, in Unix milliseconds; undefined unless the last one did. */
+  failingSinceMs: number | undefined
 }
 
 export type ControllerOptions<M extends ResourceMessage, Extra> = {
@@ -59,7 +59,7 @@ export function controller<M extends ResourceMessage, Extra>(options: Controller
   const queue = keyedQueue({
     concurrency,
     logger,
-    async run(id, { signal, attempt }) {
+    async run(id, { signal, failingSinceMs }) {
       const reading = Promise.all([store.byId(id), operations.openFor(id)])
       const facts = reading.then(factsOf)
       // Mostly nobody asks: the run itself says that the database is away.
@@ -68,7 +68,7 @@ export function controller<M extends ResourceMessage, Extra>(options: Controller
       try {
         const [row, open] = await reading
         if (row === undefined || row.host !== lease.hostId) return settled()
-        return await reconcile(row, { signal: AbortSignal.any([signal, lease.signal]), lifetime, lease, operations: open, attempt })
+        return await reconcile(row, { signal: AbortSignal.any([signal, lease.signal]), lifetime, lease, operations: open, failingSinceMs })
       } finally {
         seen.delete(id)
       }

@@ -5,19 +5,20 @@ import { keyedQueue } from './keyed-queue.ts'
 import { again, type Next, settled } from './next.ts'
 
 const logger = createLogger({ name: 'test', level: 'silent' })
+const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** A queue whose runs end when the test says. */
 function scripted(concurrency: number) {
   const begun: string[] = []
-  const ends = new Map<string, { resolve: (next: Next) => void; reject: (error: unknown) => void; signal: AbortSignal; attempt: number }>()
+  const ends = new Map<string, { resolve: (next: Next) => void; reject: (error: unknown) => void; signal: AbortSignal; failing: boolean }>()
   const queue = keyedQueue({
     concurrency,
     logger,
-    run: (key, { signal, attempt }) => {
+    run: (key, { signal, failingSinceMs }) => {
       begun.push(key)
       return new Promise((resolve, reject) => {
-        ends.set(key, { resolve, reject, signal, attempt })
+        ends.set(key, { resolve, reject, signal, failing: failingSinceMs !== undefined })
         signal.addEventListener('abort', () => reject(signal.reason))
       })
     },
@@ -75,8 +76,28 @@ it('lets a patient wake wait out the pause after a failure, and an event not', a
   expect(begun).toEqual(['a'])
   queue.enqueue('a')
   expect(begun).toEqual(['a', 'a'])
-  expect(ends.get('a')?.attempt).toBe(2)
+  expect(ends.get('a')?.failing).toBe(true)
   await queue.stop(new Error('end'))
+})
+
+it('tells a run since when every run of its key has failed, and one that did not ends that', async () => {
+  vi.useFakeTimers({ now: 1_000_000 })
+  const since: (number | undefined)[] = []
+  const queue = keyedQueue({
+    concurrency: 1,
+    logger,
+    run: (_, { failingSinceMs }) => {
+      since.push(failingSinceMs && failingSinceMs - 1_000_000)
+      const ends = since.length
+      return ends === 3 ? Promise.resolve(again(1_000)) : delay(500).then(() => Promise.reject(unavailable('SERVICE_UNAVAILABLE', 'away')))
+    },
+  })
+  queue.enqueue('a')
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(since.slice(0, 4)).toEqual([undefined, 500, 500, undefined])
+  expect(since[4]).toBeGreaterThan(2_000)
+  await queue.stop(new Error('end'))
+  vi.useRealTimers()
 })
 
 it('looks about every second for what is away, however long it has been', async () => {
@@ -122,7 +143,7 @@ it('interrupts a run with a reason and runs the key again at once', async () => 
   queue.interrupt('a', new Error('deleted'))
   await tick()
   expect(begun).toEqual(['a', 'a'])
-  expect(ends.get('a')?.attempt).toBe(1)
+  expect(ends.get('a')?.failing).toBe(false)
   await end('a')
 })
 

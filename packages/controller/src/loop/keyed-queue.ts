@@ -10,8 +10,8 @@ const longestAwayMs = 1_000
 export type RunContext = {
   /** Aborts when the run shall stop: its reason says why. */
   signal: AbortSignal
-  /** 1 on the first run, and after a run that did not throw. */
-  attempt: number
+  /** When the first of the runs in a row that threw did so, in Unix milliseconds; undefined on the first run, and after one that did not throw. */
+  failingSinceMs: number | undefined
 }
 
 export type KeyedQueue = {
@@ -38,6 +38,7 @@ type Entry = {
   /** Woken while running. */
   again: boolean
   failures: number
+  failingSinceMs: number | undefined
   timer: NodeJS.Timeout | undefined
   abort: AbortController | undefined
   waiters: Waiter[]
@@ -63,7 +64,16 @@ export function keyedQueue({ concurrency, run, logger }: QueueOptions): KeyedQue
   function entryOf(key: string): Entry {
     const known = entries.get(key)
     if (known) return known
-    const made: Entry = { state: 'idle', again: false, failures: 0, timer: undefined, abort: undefined, waiters: [], place: 0 }
+    const made: Entry = {
+      state: 'idle',
+      again: false,
+      failures: 0,
+      failingSinceMs: undefined,
+      timer: undefined,
+      abort: undefined,
+      waiters: [],
+      place: 0,
+    }
     entries.set(key, made)
     return made
   }
@@ -93,10 +103,11 @@ export function keyedQueue({ concurrency, run, logger }: QueueOptions): KeyedQue
     entry.place = begun += 1
     entry.abort = new AbortController()
     const waiters = entry.waiters.splice(0)
-    const done: Promise<void> = run(key, { signal: entry.abort.signal, attempt: entry.failures + 1 })
+    const done: Promise<void> = run(key, { signal: entry.abort.signal, failingSinceMs: entry.failingSinceMs })
       .then(
         (next) => {
           entry.failures = 0
+          entry.failingSinceMs = undefined
           for (const waiter of waiters) waiter.resolve()
           return next
         },
@@ -115,6 +126,7 @@ export function keyedQueue({ concurrency, run, logger }: QueueOptions): KeyedQue
     for (const waiter of waiters) waiter.reject(error)
     if (wanted) return { again: true, afterMs: 0 }
     entry.failures += 1
+    entry.failingSinceMs ??= Date.now()
     const longestMs = isBerthError(error) && error.code === 'UNAVAILABLE' ? longestAwayMs : longestBackoffMs
     const afterMs = Math.min(longestMs, firstBackoffMs * 2 ** (entry.failures - 1)) * (0.8 + 0.4 * Math.random())
     logger[isBerthError(error) ? 'warn' : 'error']({ err: error, key, attempt: entry.failures, afterMs }, 'reconcile failed')
