@@ -96,7 +96,10 @@ it('tells a run since when every run of its key has failed, and one that did not
   await vi.advanceTimersByTimeAsync(5_000)
   expect(since.slice(0, 4)).toEqual([undefined, 500, 500, undefined])
   expect(since[4]).toBeGreaterThan(2_000)
-  await queue.stop(new Error('end'))
+  // The present run ends by the clock.
+  const stopped = queue.stop(new Error('end'))
+  await vi.advanceTimersByTimeAsync(500)
+  await stopped
   vi.useRealTimers()
 })
 
