@@ -125,6 +125,17 @@ test('a crash is started again by the policy, with its reason told; a power-off 
   expect(await w.ended((await w.instances.startInstance({ id })).operation)).toMatchObject({ stateName: 'DONE' })
 })
 
+test('a VMM whose guest has powered off is left to go: it is shut down until it ends, and not taken for one to boot', async () => {
+  await using w = await world()
+  const id = await created(w)
+  w.recorder.happen(id, { kind: 'powered-off' })
+  await until('that is said', async () => (await state(w, id)) === InstanceState.SHUTDOWN)
+  w.recorder.happen(id, { kind: 'exited', known: true, code: 0, signal: 0, outOfMemory: false, startFailed: false, message: '' })
+  await until('it is off', async () => (await state(w, id)) === InstanceState.STOPPED)
+  const { instance } = await w.instances.getInstance({ id })
+  expect(instance?.status).toMatchObject({ lastExit: { reason: 'GUEST_POWEROFF' }, restartCount: 0, bootCount: 1 })
+})
+
 test('VMs outlive their service: the next one finds them and starts no second', async () => {
   await using w = await world()
   const id = await created(w)

@@ -1,4 +1,10 @@
-import { DesiredPower, InstanceSpecSchema, InstanceStatusSchema, RestartPolicy } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import {
+  DesiredPower,
+  InstanceSpecSchema,
+  InstanceState,
+  InstanceStatusSchema,
+  RestartPolicy,
+} from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
@@ -22,6 +28,12 @@ const ended = (reason: string) => ({ reason, time: timestampFromMs(1_000_000) })
 test.each<[string, Given, object]>([
   ['a new instance starts', {}, { do: 'start', restart: false }],
   ['a living one runs', { alive: true }, { do: 'run' }],
+  ['one whose guest has powered off is not booted', { alive: true, status: { state: InstanceState.SHUTDOWN } }, { do: 'leave' }],
+  [
+    'but ended when a restart is asked for',
+    { alive: true, status: { state: InstanceState.SHUTDOWN }, spec: { restartGeneration: 1n } },
+    { do: 'stop' },
+  ],
   ['one that should be off and lives is stopped', { spec: { desiredPower: DesiredPower.STOPPED }, alive: true }, { do: 'stop' }],
   ['one that should be off and is rests', { spec: { desiredPower: DesiredPower.STOPPED } }, { do: 'rest' }],
   ['a restart stops the living', { spec: { restartGeneration: 1n }, alive: true }, { do: 'stop' }],

@@ -1,4 +1,4 @@
-import { DesiredPower, type InstanceSpec, type InstanceStatus } from '@berth/proto/berth/instance/v1/instance_pb.ts'
+import { DesiredPower, type InstanceSpec, InstanceState, type InstanceStatus } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { goodRunMs, nextRestart } from './restart.ts'
 import { startHasFailed } from './status.ts'
@@ -7,12 +7,13 @@ import { startHasFailed } from './status.ts'
  * What to do next about an instance's power.
  *
  *     run      the VMM lives and should: boot it, bring its ports up, wait for its agent
+ *     leave    the VMM lives yet, but its guest has powered off: it goes by itself, and its end says the rest
  *     start    there is no VMM and there should be one; `restart` says that the policy wants it
  *     stop     the VMM lives and should not, or should be another
  *     wait     the policy starts it at `untilMs`
  *     rest     nothing, until somebody wants something
  */
-export type Next = { do: 'run' | 'stop' | 'rest' } | { do: 'start'; restart: boolean } | { do: 'wait'; untilMs: number }
+export type Next = { do: 'run' | 'leave' | 'stop' | 'rest' } | { do: 'start'; restart: boolean } | { do: 'wait'; untilMs: number }
 
 export type Situation = {
   spec: InstanceSpec
@@ -28,7 +29,8 @@ export type Situation = {
 export function decide({ spec, status, alive, stopBegun, nowMs }: Situation): Next {
   const restartAsked = spec.restartGeneration > status.observedRestartGeneration
   if (isWantedOff(spec)) return { do: alive ? 'stop' : 'rest' }
-  if (alive) return { do: stopBegun || restartAsked ? 'stop' : 'run' }
+  if (alive && (stopBegun || restartAsked)) return { do: 'stop' }
+  if (alive) return { do: status.state === InstanceState.SHUTDOWN ? 'leave' : 'run' }
   const exit = status.lastExit
   if (!exit || restartAsked || exit.reason === 'STOPPED_BY_USER') return { do: 'start', restart: false }
   const endMs = exit.time ? timestampMs(exit.time) : nowMs

@@ -12,11 +12,13 @@ import type { InstanceContext } from './context.ts'
 import { type Observed, observe } from './observe.ts'
 import { detach } from './tear-down.ts'
 import { goOn } from './go-on.ts'
-import { write } from './settle.ts'
+import { tell, write } from './settle.ts'
 import { stop } from './stop.ts'
 
 /** Time between two looks at an image that is being pulled; its service holds each question for a second as well. */
 const pullMs = 100
+/** Time between two looks at a VMM that goes by itself; its end is told at once. */
+const leaveMs = 1_000
 
 /** Brings what is closer to what is wanted by one thing, for an instance that is not going away. */
 export async function converge(
@@ -33,6 +35,9 @@ export async function converge(
   switch (next.do) {
     case 'run':
       return goOn(ctx, { row, observed, run, create })
+    case 'leave':
+      await tell(ctx, row, run, observed)
+      return again(leaveMs)
     case 'stop':
       return stop(ctx, { row, observed, run })
     case 'start': {

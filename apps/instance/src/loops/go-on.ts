@@ -5,7 +5,6 @@ import {
   agentDeadline,
   type InstanceStatus,
   isRunning,
-  sameStatus,
   tellAgent,
   tellAgentMissing,
   tellLosses,
@@ -18,7 +17,7 @@ import { holderOf, nicSlot } from './bring-up.ts'
 import type { InstanceContext } from './context.ts'
 import type { Living } from './living.ts'
 import type { Observed } from './observe.ts'
-import { write } from './settle.ts'
+import { tell, write } from './settle.ts'
 
 const names = ['boot', 'port', 'running', 'agent'] as const
 const steps = { create: defineSteps('instance.create', names), start: defineSteps('instance.start', names) }
@@ -46,7 +45,7 @@ export async function goOn(ctx: InstanceContext, what: GoOn): Promise<Next> {
   const leftMs = living.agents.view.agent ? 0 : patience(ctx, observed, living.agents.view.missingSinceMs)
   if (leftMs > 0) {
     // What the journal told is not kept back until the agent has something to say.
-    if (wasRunning && !sameStatus(row.status, status)) await write(ctx, row, run, observed, 'instance.told')
+    if (wasRunning) await tell(ctx, row, run, observed)
     return again(leftMs)
   }
   if (operationId) await step('agent', run.signal, async () => tellGuest(status, living))

@@ -37,6 +37,11 @@ export async function write(
   })
 }
 
+/** Writes what is so when that is news to who reads the status; how far the journal is told can wait. */
+export function tell(ctx: InstanceContext, row: InstanceRow, run: ReconcileContext, observed: Observed): Promise<void> {
+  return sameStatus(row.status, observed.status) ? Promise.resolve() : write(ctx, row, run, observed, 'instance.told')
+}
+
 /** Marks what is asked for as begun. */
 export async function beginAll(ctx: InstanceContext, tx: Tx, { operations }: ReconcileContext): Promise<void> {
   const pending = operations.filter(({ state }) => state === 'PENDING')

@@ -1,6 +1,7 @@
 import { again, type Next, type ReconcileContext } from '@berth/controller'
 import { isBerthError, toStatus } from '@berth/errors'
 import { isWantedOff, restartsSoFar } from '../domain/decide.ts'
+import { isFailure } from '../domain/history.ts'
 import { isRunning, tellStartFailed } from '../domain/status.ts'
 import type { InstanceRow } from '../store/tables.ts'
 import type { InstanceContext } from './context.ts'
@@ -8,10 +9,12 @@ import { type Observed, observe } from './observe.ts'
 
 /**
  * A start that failed for good ends its operations; the instance stays, off, and its restart policy has the next word. A VM that runs, or that is wanted
- * off, is none of it: whatever could not be done about it ends what was asked, and is tried again.
+ * off, is none of it: whatever could not be done about it ends what was asked, and is tried again. Nor is one whose guest has powered off meanwhile: the
+ * next look tells its end.
  */
 export async function startFailed(ctx: InstanceContext, row: InstanceRow, run: ReconcileContext, error: unknown): Promise<Next> {
-  const { runs, status, extra } = await offUnlessRunning(ctx, row, run)
+  const { runs, status, extra, justEnded } = await offUnlessRunning(ctx, row, run)
+  if (justEnded && !isFailure(status.lastExit?.reason ?? '')) throw error
   const starts = !runs && !isWantedOff(row.spec)
   if (starts) {
     const reason = isBerthError(error) ? error.reason : 'INTERNAL'
