@@ -20,7 +20,7 @@ export function validateMessage(schema: DescMessage, message: Message): void {
 }
 
 /** A service that begins has its calls and its own work to do first. */
-const warmAfterMs = 1_000
+const warmAfterMs = 5_000
 const pauseMs = 5
 
 /**
