@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from '@berth/db'
+import { InstanceState } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { until } from '@berth/testing'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
@@ -10,9 +12,12 @@ import { create, ended, exec } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
 import { startLightSystem } from '../support/light-system.ts'
 import type { TestSystem } from '../support/system.ts'
+import { shimOf } from '../support/vmm.ts'
 
 /** What somebody deleted under a VM is told within this. */
 const NOTICED_MS = 10_000
+/** A service gives a shim 5 s to answer, and then asks again. */
+const SHIM_ASKED_MS = 8_000
 
 let registry: TestRegistry
 let system: TestSystem
@@ -117,6 +122,29 @@ it('sockets that are deleted are told; the VM goes on, and its guest answers unt
   await ended(system.api, starting, OperationState.DONE)
   await until('nothing is lost any more', async () => (await degraded()) === undefined, NOTICED_MS)
   expect((await exec(system.api, id, ['true'])).code).toBe(0)
+})
+
+it('a shim that a signal holds is waited for: its guest answers, and a service that starts meanwhile calls its VM neither dead nor another', async () => {
+  const shim = shimOf(path.join(system.dataDir, 'instance', id)) as number
+  await survived(async () => {
+    const { vmmPid, bootId, startTime } = (await status()) ?? {}
+    process.kill(shim, 'SIGSTOP')
+    try {
+      expect((await exec(system.api, id, ['true'])).code).toBe(0)
+      process.kill(system.pid('instance'), 'SIGKILL')
+      await until('the service is back', () => status().catch(() => undefined), NOTICED_MS)
+      await delay(SHIM_ASKED_MS)
+      expect(await status()).toMatchObject({ state: InstanceState.RUNNING, vmmPid, bootId, startTime })
+    } finally {
+      process.kill(shim, 'SIGCONT')
+    }
+    const answers = () =>
+      exec(system.api, id, ['true'])
+        .then(({ code }) => code === 0)
+        .catch(() => false)
+    await until('the guest answers through the service that has started', answers, NOTICED_MS)
+  })
+  expect(shimOf(path.join(system.dataDir, 'instance', id))).toBe(shim)
 })
 
 it('a scratch disk that is deleted is told; the VM goes on with what it has open, and a new start is refused with the reason', async () => {

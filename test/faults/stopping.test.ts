@@ -18,6 +18,10 @@ const ports = { gateway: 7000, image: 7011, volume: 7012, network: 7013, device:
 type Service = keyof typeof ports
 /** What the supervisor gives a service before it kills it. */
 const GRACE_MS = 30_000
+/** Between the end of a call and the next one: without, all that this process does is to be refused, while the service is away. */
+const PAUSE_MS = 200
+/** How long the call that keeps a service from ending lasts. */
+const LASTS_MS = 25_000
 
 let folder: string
 let failpoints: Failpoints
@@ -100,7 +104,7 @@ function load(service: Service, signal: AbortSignal): { load: Load; done: Promis
           (thrown: unknown) => thrown,
         ),
       )
-      await delay(50, undefined, { signal }).catch(() => undefined)
+      await delay(PAUSE_MS, undefined, { signal }).catch(() => undefined)
     }
   }
   const drained = async (stream: AsyncIterable<unknown>): Promise<void> => {
@@ -184,7 +188,9 @@ it.each(
   const lasting = waited[service]?.()
   const long = new AbortController()
   if (lasting !== undefined)
-    void system.api.operations.waitOperation({ id: lasting, timeout: { seconds: 25n } }, { signal: long.signal }).catch(() => undefined)
+    void system.api.operations
+      .waitOperation({ id: lasting, timeout: { seconds: BigInt(LASTS_MS / 1000) } }, { signal: long.signal })
+      .catch(() => undefined)
   const { load: seen, done } = load(service, stop.signal)
   await until('calls are under way', () => (seen.codes['OK'] ?? 0) >= 100)
   expect(Object.keys(seen.codes)).toEqual(['OK'])
@@ -194,7 +200,7 @@ it.each(
   await until('the health service answers', () => said.grpc.length > 0)
   const killedAt = performance.now()
   process.kill(pid, 'SIGTERM')
-  if (lasting !== undefined) await until('the service says that it is not ready', () => said.fellAt > 0)
+  if (lasting !== undefined) await until('the service says that it is not ready', () => said.fellAt > 0, LASTS_MS)
   long.abort()
   await until(`${service} has ended`, () => !isThere(pid), GRACE_MS)
   const tookMs = performance.now() - killedAt
