@@ -128,6 +128,7 @@ it('a shim that a signal holds is waited for: its guest answers, and a service t
   const shim = shimOf(path.join(system.dataDir, 'instance', id)) as number
   await survived(async () => {
     const { vmmPid, bootId, startTime } = (await status()) ?? {}
+    const { tap } = await port()
     process.kill(shim, 'SIGSTOP')
     try {
       expect((await exec(system.api, id, ['true'])).code).toBe(0)
@@ -135,6 +136,7 @@ it('a shim that a signal holds is waited for: its guest answers, and a service t
       await until('the service is back', () => status().catch(() => undefined), NOTICED_MS)
       await delay(SHIM_ASKED_MS)
       expect(await status()).toMatchObject({ state: InstanceState.RUNNING, vmmPid, bootId, startTime })
+      expect(execFileSync('ip', ['-o', 'link', 'show', 'up', 'dev', tap], { encoding: 'utf8' })).toContain(tap)
     } finally {
       process.kill(shim, 'SIGCONT')
     }
