@@ -107,6 +107,8 @@ describe('runner', () => {
     const lost = failure(['sleep', '1000'])
     const children = () => readFileSync(`/proc/${helper}/task/${helper}/children`, 'utf8')
     const child = await vi.waitFor(() => processIdentity(Number(children())) ?? expect.fail('not running yet'))
+    // From when the command itself runs: what comes before it asks for the signal that ends it.
+    await vi.waitFor(() => expect(readFileSync(`/proc/${child.pid}/comm`, 'utf8')).toBe('sleep\n'))
     process.kill(helper, 'SIGKILL')
     expect(await lost).toMatchObject({ code: 'UNAVAILABLE', failure: 'helper-lost' })
     await vi.waitFor(() => expect(isAlive(child)).toBe(false))

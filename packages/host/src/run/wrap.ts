@@ -12,7 +12,8 @@ export type Wrapping = { limits?: Limits; uid?: number; gid?: number }
 
 /**
  * The argument array that starts `argv` under limits and as another user. Every command gets a parent-death signal, so that nothing it does goes
- * on unseen when its helper is killed.
+ * on unseen when its helper is killed. Between the fork and that, for a millisecond or so, it has none: a helper killed just then, before it has
+ * told of the command, leaves it to its own end.
  */
 export function wrap(argv: string[], { limits = {}, uid, gid }: Wrapping): string[] {
   const user =
