@@ -18,10 +18,8 @@ const ports = { gateway: 7000, image: 7011, volume: 7012, network: 7013, device:
 type Service = keyof typeof ports
 /** What the supervisor gives a service before it kills it. */
 const GRACE_MS = 30_000
-/** Between the end of a call and the next one: without, all that this process does is to be refused, while the service is away. */
-const PAUSE_MS = 200
-/** How long the call that keeps a service from ending lasts. */
-const LASTS_MS = 25_000
+/** Between the end of a call and the next one; longer after a refusal, or this process does nothing else while the service is away. */
+const PAUSE_MS = { answered: 50, refused: 200 }
 
 let folder: string
 let failpoints: Failpoints
@@ -98,13 +96,12 @@ function load(service: Service, signal: AbortSignal): { load: Load; done: Promis
   }
   const again = async (call: () => Promise<unknown>): Promise<void> => {
     while (!signal.aborted) {
-      note(
-        await call().then(
-          () => undefined,
-          (thrown: unknown) => thrown,
-        ),
+      const thrown = await call().then(
+        () => undefined,
+        (error: unknown) => error,
       )
-      await delay(PAUSE_MS, undefined, { signal }).catch(() => undefined)
+      note(thrown)
+      await delay(thrown === undefined ? PAUSE_MS.answered : PAUSE_MS.refused, undefined, { signal }).catch(() => undefined)
     }
   }
   const drained = async (stream: AsyncIterable<unknown>): Promise<void> => {
@@ -188,9 +185,7 @@ it.each(
   const lasting = waited[service]?.()
   const long = new AbortController()
   if (lasting !== undefined)
-    void system.api.operations
-      .waitOperation({ id: lasting, timeout: { seconds: BigInt(LASTS_MS / 1000) } }, { signal: long.signal })
-      .catch(() => undefined)
+    void system.api.operations.waitOperation({ id: lasting, timeout: { seconds: 25n } }, { signal: long.signal }).catch(() => undefined)
   const { load: seen, done } = load(service, stop.signal)
   await until('calls are under way', () => (seen.codes['OK'] ?? 0) >= 100)
   expect(Object.keys(seen.codes)).toEqual(['OK'])
@@ -200,7 +195,7 @@ it.each(
   await until('the health service answers', () => said.grpc.length > 0)
   const killedAt = performance.now()
   process.kill(pid, 'SIGTERM')
-  if (lasting !== undefined) await until('the service says that it is not ready', () => said.fellAt > 0, LASTS_MS)
+  if (lasting !== undefined) await until('the service says that it is not ready', () => said.fellAt > 0)
   long.abort()
   await until(`${service} has ended`, () => !isThere(pid), GRACE_MS)
   const tookMs = performance.now() - killedAt
