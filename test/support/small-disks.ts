@@ -1,6 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, rmdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
+
+/** What a file's extents need is far less, and it is written in a moment. */
+const LEFT_TO_WRITE = 2 * 1024 * 1024
 
 /** Folders of a system that are file systems of their own, small ones on loop devices. */
 export interface SmallDisks {
@@ -34,15 +37,32 @@ export function smallDisks(sizes: Record<string, number>): SmallDisks {
       }
     },
     fill(folder, freeBytes = 0) {
-      const free = () => statfsSync(path.join(root, folder)).bfree * 4096
-      let taken = statSync(filler(folder), { throwIfNoEntry: false })?.size ?? 0
-      // What is taken without being written costs no time; the last of it goes page by page.
-      for (let piece = free() - freeBytes; piece >= 4096; piece = Math.min(piece, free() - freeBytes)) {
-        const { status } = spawnSync('fallocate', ['--offset', String(taken), '--length', String(piece), filler(folder)], { stdio: 'pipe' })
-        if (status === 0) taken += piece
-        else piece = 4096 * Math.floor(piece / 8192)
-      }
+      const toTake = () => statfsSync(path.join(root, folder)).bfree * 4096 - freeBytes
+      const taken = statSync(filler(folder), { throwIfNoEntry: false })?.size ?? 0
+      // Most of it is taken without being written, which costs no time; extents need blocks of their own, so some is left for writes.
+      const most = toTake() - LEFT_TO_WRITE
+      if (most >= 4096) spawnSync('fallocate', ['--offset', String(taken), '--length', String(most), filler(folder)], { stdio: 'pipe' })
+      writeUntil(filler(folder), toTake)
     },
     drain: (folder) => rmSync(filler(folder), { force: true }),
+  }
+}
+
+/** Appends until there is no more to take, at last page by page: a file system may be full a little before it says so. */
+function writeUntil(file: string, toTake: () => number): void {
+  const page = Buffer.alloc(4096)
+  const out = openSync(file, 'a')
+  try {
+    for (let piece = 16; piece >= 1 && toTake() >= 4096; ) {
+      const pages = Math.min(piece, Math.floor(toTake() / 4096))
+      try {
+        for (let written = 0; written < pages; written += 1) writeSync(out, page)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+        piece = Math.floor(pages / 2)
+      }
+    }
+  } finally {
+    closeSync(out)
   }
 }
