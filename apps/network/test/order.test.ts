@@ -68,6 +68,22 @@ it.each([
   expect(await taps()).toEqual([])
 })
 
+it('a port that stays down is a tap without rules; it gets them as it goes up, and keeps them when it is taken down', async () => {
+  const ruled = async (tap: string) => (await world.space.must('nft', 'list', 'ruleset')).includes(`"${tap}"`)
+  const audited = async () => (await service.audits.auditHost({})).findings.filter(({ kind }) => kind === 'rule')
+  const made = await service.host.ensurePort({ ...wish(4), up: false })
+  const tap = made.port?.status?.tap ?? ''
+  expect(await ruled(tap)).toBe(false)
+  expect(await audited()).toEqual([])
+  await service.host.ensurePort(wish(4))
+  expect(await ruled(tap)).toBe(true)
+  await service.host.ensurePort({ ...wish(4), up: false })
+  expect((await taps())[0]?.flags).not.toContain('UP')
+  expect(await audited()).toEqual([])
+  await service.host.releasePort({ owner: ownerNumber(4) })
+  expect(await ruled(tap)).toBe(false)
+})
+
 it.each([
   'release.tap.before',
   'release.rules.before',

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { compare } from './compare.ts'
+import { portElements } from './elements.ts'
 import type { Link, Measured } from './measured.ts'
 import { hostNames } from './names.ts'
 import { bridge, port } from './testing.ts'
@@ -11,17 +12,18 @@ function link(name: string, about: Partial<Link> = {}): [string, Link] {
   return [name, { ...plain, name, ...about }]
 }
 
+const nothing: Measured = {
+  links: new Map(),
+  addresses: new Set(),
+  neighbours: new Set(),
+  hostRoutes: new Set(),
+  forwarding: new Set(),
+  settings: new Map(),
+  ruleset: { chains: [], rules: [], sets: [] },
+}
+
 /** How what is found on the host alone would go, by name. */
 function undone(measured: Partial<Measured>): Record<string, string[] | undefined> {
-  const nothing: Measured = {
-    links: new Map(),
-    addresses: new Set(),
-    neighbours: new Set(),
-    hostRoutes: new Set(),
-    forwarding: new Set(),
-    settings: new Map(),
-    ruleset: { chains: [], rules: [], sets: [] },
-  }
   const { drift } = compare({ names, bridges: [bridge], ports: [port] }, { ...nothing, ...measured }, undefined)
   const alone = drift.filter(({ side }) => side === 'host-only')
   return Object.fromEntries(alone.map(({ name, undo }) => [name, undo && 'lines' in undo ? undo.lines : undefined]))
@@ -53,4 +55,35 @@ it('says how an address goes that no port has', () => {
     '10.94.0.250': [`neigh del 10.94.0.250 dev ${bridge.bridge}`],
     'fd12:3456:789a::9': [`route del fd12:3456:789a::9/128 dev ${bridge.bridge}`, `neigh del fd12:3456:789a::9 dev ${bridge.bridge}`],
   })
+})
+
+it('asks for rules and the way to the Ethernet address of a port that should be up, and of no other', () => {
+  const lacking = (up: boolean) => {
+    const { drift } = compare(
+      { names, bridges: [bridge], ports: [{ ...port, up }] },
+      { ...nothing, links: new Map([link(port.tap)]) },
+      undefined,
+    )
+    return drift
+      .filter(({ resourceId, kind }) => resourceId === port.portId && (kind === 'rule' || kind === 'address'))
+      .map(({ name }) => name)
+  }
+  const way = [port.ipv4, port.ipv6, `${port.ipv6}/128`]
+  expect(lacking(false)).toEqual(way)
+  expect(lacking(true)).toEqual([...way, port.mac, ...portElements(port).map(({ set, value }) => `berth_abcd ${set} ${value}`)])
+})
+
+it('takes the rules that a port still has while it is down for nobody else’s', () => {
+  const members = (up: boolean) => {
+    const elem = (set: string) =>
+      portElements(port)
+        .filter((one) => one.set === set)
+        .map(({ value }) => ({ concat: value.split(' . ') }))
+    const sets = ['macs', 'addresses4', 'addresses6'].map((name) => ({ family: 'bridge', table: 'berth_abcd', name, elem: elem(name) }))
+    const measured = { ...nothing, ruleset: { chains: [], rules: [], sets } }
+    const { drift } = compare({ names, bridges: [bridge], ports: [{ ...port, up }] }, measured, undefined)
+    return drift.filter(({ kind, side }) => kind === 'rule' && side === 'host-only')
+  }
+  expect(members(true)).toEqual([])
+  expect(members(false)).toEqual([])
 })

@@ -1,6 +1,6 @@
 import { planAccepts } from './accepts.ts'
 import { parseCidr } from './cidr.ts'
-import { allElements, deleteElement } from './elements.ts'
+import { allElements, deleteElement, neededElements } from './elements.ts'
 import { type BridgeConfig, type Drift, type HostConfig, type Inspection, ipv6Gateway, type PortConfig, type Undo } from './host-network.ts'
 import { hostSettings, settingsOf } from './links.ts'
 import type { Link, Measured } from './measured.ts'
@@ -23,7 +23,7 @@ export function compare(config: HostConfig, measured: Measured, expectedChains: 
   compareAccepts(config, measured, report)
   findOrphans(config, measured, report)
   const { bridges, ports } = config
-  const rules = allElements(config).length + planAccepts(measured.ruleset, bridges, config.names).wanted.length
+  const rules = neededElements(config).length + planAccepts(measured.ruleset, bridges, config.names).wanted.length
   return { drift, compared: { bridge: bridges.length, tap: ports.length, address: bridges.length * 2 + ports.length * 4, rule: rules } }
 }
 
@@ -49,7 +49,7 @@ function compareBridge(config: BridgeConfig, { links, addresses, settings }: Mea
 }
 
 function comparePort(port: PortConfig, { links, neighbours, hostRoutes, forwarding }: Measured, report: Report): void {
-  const { tap, portId, bridge, mac, ipv4, ipv6 } = port
+  const { tap, portId, bridge, mac, ipv4, ipv6, up } = port
   const link = links.get(tap)
   if (!link) return report({ side: 'database-only', kind: 'tap', name: tap, resourceId: portId, message: `tap ${tap} is missing` })
   for (const message of tapFaults(port, link)) report({ side: 'mismatch', kind: 'tap', name: tap, resourceId: portId, message })
@@ -57,7 +57,7 @@ function comparePort(port: PortConfig, { links, neighbours, hostRoutes, forwardi
     neighbours.has(`${bridge} ${ipv4} ${mac}`) ? '' : ipv4,
     neighbours.has(`${bridge} ${ipv6} ${mac}`) ? '' : ipv6,
     hostRoutes.has(`${bridge} ${ipv6}`) ? '' : `${ipv6}/128`,
-    forwarding.has(`${tap} ${mac}`) ? '' : mac,
+    !up || forwarding.has(`${tap} ${mac}`) ? '' : mac,
   ].filter(Boolean)
   for (const name of missing) {
     report({
@@ -92,11 +92,11 @@ function compareRules({ names, ...config }: HostConfig, { ruleset }: Measured, e
       message: `the chains of table ${table} are not as they were written`,
     })
   }
-  const elements = allElements({ names, ...config })
-  const sets = [...new Set(elements.map(({ family, set }) => `${family} ${set}`))]
+  const known = allElements({ names, ...config })
+  const sets = [...new Set(known.map(({ family, set }) => `${family} ${set}`))]
   const found = new Map(sets.map((key) => [key, new Set(membersOf(ruleset, key.split(' ')[0] ?? '', table, key.split(' ')[1] ?? ''))]))
-  for (const { family, set, value, resourceId } of elements) {
-    if (found.get(`${family} ${set}`)?.delete(value)) continue
+  for (const { family, set, value, resourceId } of neededElements({ names, ...config })) {
+    if (found.get(`${family} ${set}`)?.has(value)) continue
     report({
       side: 'database-only',
       kind: 'rule',
@@ -105,6 +105,7 @@ function compareRules({ names, ...config }: HostConfig, { ruleset }: Measured, e
       message: `set ${set} of ${table} lacks ${value}`,
     })
   }
+  for (const { family, set, value } of known) found.get(`${family} ${set}`)?.delete(value)
   for (const [key, members] of found) {
     for (const value of members) {
       const name = `${table} ${key.split(' ')[1] ?? ''} ${value}`

@@ -28,9 +28,14 @@ export function portElements({ tap, mac, ipv4, ipv6, portId }: PortConfig): Elem
   ]
 }
 
-/** All members of all sets of a host. */
+/** All members that the sets of a host may have. */
 export function allElements({ bridges, ports }: HostConfig): Element[] {
   return [...bridges.flatMap(bridgeElements), ...ports.flatMap(portElements)]
+}
+
+/** Those they must have: a port that is down may have its own, and gets them before it goes up. */
+export function neededElements({ names, bridges, ports }: HostConfig): Element[] {
+  return allElements({ names, bridges, ports: ports.filter(({ up }) => up) })
 }
 
 /** The line that puts it in; repeating it does nothing. */

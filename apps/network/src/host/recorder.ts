@@ -24,9 +24,9 @@ export function recordedHost(): HostAdapters {
       drift.push({ side: 'database-only', kind, name, resourceId, message: `${name} is not there` })
     }
     for (const { bridge, networkId } of config.bridges) if (!bridges.has(bridge)) lacks('bridge', bridge, networkId)
-    for (const { tap, portId } of config.ports) {
+    for (const { tap, portId, up } of config.ports) {
       if (!taps.has(tap)) lacks('tap', tap, portId)
-      if (!ruled.has(tap)) lacks('rule', tap, portId)
+      if (up && !ruled.has(tap)) lacks('rule', tap, portId)
     }
     const wanted = new Set(config.ports.map(({ tap }) => tap))
     for (const tap of taps.keys()) {

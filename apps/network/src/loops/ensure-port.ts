@@ -14,7 +14,7 @@ import { finishRelease } from './release-port.ts'
 import { ensureStep } from './steps.ts'
 
 /**
- * Gives the owner its port as wished: the row first, then tap, rules and names, and up only after all of them. When its bridge has
+ * Gives the owner its port as wished: the row first, then the tap, and up only after rules and names. When its bridge has
  * been deleted under it the host is repaired, and the port is made once more.
  */
 export async function ensurePort(ctx: NetworkContext, wish: PortWish, signal: AbortSignal): Promise<PortAnswer> {
@@ -54,7 +54,8 @@ async function recorded(ctx: NetworkContext, place: NetworkHostRow, wish: PortWi
 }
 
 /**
- * Makes a recorded port real. Whether it should be up is written together with the result: a tap that went up without that is taken down again by
+ * Makes a recorded port real. A port that stays down is its tap alone: rules, names and what else a guest's packets need are written each time it
+ * goes up, and before it does. Whether it should be up is written together with the result: a tap that went up without that is taken down again by
  * the comparison, and its rules stand in either case.
  */
 async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow, up: boolean, signal: AbortSignal): Promise<PortRow> {
@@ -65,9 +66,11 @@ async function makePort(ctx: NetworkContext, place: NetworkHostRow, row: PortRow
     // A port that is ready and has its tap is only taken up or down; whether its tap is as it should be is the comparison's matter.
     const made = isReady(row) && up && (await host.hasLink(port.tap))
     if (!made) await ensureStep('tap', signal, () => host.ensureTap(names, port, signal))
-    await ensureStep('rules', signal, () => host.ensureRules(names, bridge, port, signal))
-    await ensureStep('dns', signal, () => dns.setGuest(bridge, { ...port, hostname: row.extra.hostname }))
-    if (up) await ensureStep('up', signal, () => host.setUp(port, signal))
+    if (up) {
+      await ensureStep('rules', signal, () => host.ensureRules(names, bridge, port, signal))
+      await ensureStep('dns', signal, () => dns.setGuest(bridge, { ...port, hostname: row.extra.hostname }))
+      await ensureStep('up', signal, () => host.setUp(port, signal))
+    }
   } catch (error) {
     await setPortState(stores, lease, row, { failure: 'the host could not make it', up: false }).catch((cause: unknown) => {
       ctx.logger.warn({ err: cause, port: row.id }, 'the state of a port could not be written')
