@@ -30,11 +30,11 @@ const requiredHttp = {
   },
 }
 
-/** Bundles all apps into a folder, which is made anew. */
-async function bundleInto(outdir, define) {
+/** Bundles apps into a folder, which is made anew. */
+async function bundleInto(outdir, { entryPoints = bundleEntries(), define = {} } = {}) {
   rmSync(outdir, { recursive: true, force: true })
   await build({
-    entryPoints: bundleEntries(),
+    entryPoints,
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -51,6 +51,8 @@ async function bundleInto(outdir, define) {
   })
 }
 
+/** What tests start beside the apps, by the name of its bundle. */
+const OF_TESTS = { 'network-in-namespace': 'apps/network/test/run-service.ts' }
 const TEST_BUILDS = '.berth/test-builds'
 const INPUTS = ['packages', 'apps', 'packages/proto/src/gen', 'scripts/bundle.mjs', 'scripts/setup/entries.mjs', 'package-lock.json']
 /** Longer than a build is run from. */
@@ -60,7 +62,7 @@ const STALE_MS = 6 * 3_600_000
 async function testBuild() {
   const folder = path.join(TEST_BUILDS, hashOf(INPUTS).slice(0, 16))
   if (existsSync(folder)) return folder
-  await bundleInto(`${folder}.part`, {})
+  await bundleInto(`${folder}.part`, { entryPoints: { ...bundleEntries(), ...OF_TESTS } })
   renameSync(`${folder}.part`, folder)
   for (const name of readdirSync(TEST_BUILDS)) {
     const other = path.join(TEST_BUILDS, name)
@@ -73,5 +75,5 @@ if (process.argv.includes('--test')) {
   console.log(path.resolve(await testBuild()))
 } else {
   // Code for tests alone (failpoints) asks for this name and is refused by what we run in earnest.
-  await bundleInto('dist', { __BERTH_PRODUCTION__: 'true' })
+  await bundleInto('dist', { define: { __BERTH_PRODUCTION__: 'true' } })
 }

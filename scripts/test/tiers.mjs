@@ -52,24 +52,30 @@ const check =
 /** Gives a command a network namespace of its own with only a loopback: its ports, bridges and rules meet nobody else's. */
 const ALONE = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'alone']
 
-/** Tests that wait for what others do: with one of the two ways on which word travels cut, the other has to carry it. */
+/**
+ * Tests that wait for what others do: with one of the two ways on which word travels cut, the other has to carry it. Not among them are those of
+ * networks, which wait for looks at the host alone.
+ */
 const WAITING = [
-  'packages/controller/test/controller',
-  'packages/controller/test/operations',
-  'packages/events/test/watch',
-  'packages/events/test/event-',
-  'apps/image/test/ensure',
-  'apps/volume-provisioner/test/volumes',
-  'apps/volume-provisioner/test/disks',
-  'apps/instance/test/life',
+  ...['controller', 'hold', 'operations'].map((name) => `packages/controller/test/${name}`),
+  ...['watch', 'event-'].map((name) => `packages/events/test/${name}`),
+  ...['ensure', 'pull', 'faults', 'kill', 'bad-registry', 'two-hosts'].map((name) => `apps/image/test/${name}`),
+  ...['volumes', 'disks', 'failures'].map((name) => `apps/volume-provisioner/test/${name}`),
+  ...['life', 'crash-points', 'two-hosts'].map((name) => `apps/instance/test/${name}`),
+  ...['device/test/devices', 'gateway/test/merged', 'gateway/test/protocols'].map((name) => `apps/${name}`),
+]
+/** Without word of changes all do little but wait for the next poll; and two hosts without NATS between them have polls alone. */
+const CUTS = [
+  { cut: 'BERTH_TEST_NO_EVENTS', files: WAITING, options: ['--maxWorkers', '5'] },
+  { cut: 'BERTH_TEST_NO_POLL', files: WAITING.filter((name) => !name.endsWith('two-hosts')) },
 ]
 
 const vitest =
-  (project, prefix = [], { files = [], env = {} } = {}) =>
+  (project, prefix = [], { files = [], env = {}, options = [] } = {}) =>
   async () => {
     mkdirSync(RESULTS, { recursive: true })
     const result = path.join(RESULTS, `${project}-${randomUUID()}.json`)
-    const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs', ...files]
+    const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs', ...options, ...files]
     const [command, ...words] = [...prefix, 'vitest', ...args]
     const { ok } = await run(command, words, { env: { ...env, TEST_RESULT_FILE: path.resolve(result) } })
     const counts = existsSync(result) ? JSON.parse(readFileSync(result, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
@@ -79,7 +85,7 @@ const vitest =
 
 /** Seconds that files take alone, about, where it is not some 30. */
 const SECONDS = {
-  ...{ disks: 100, kills: 100, holds: 90, create: 90, fencing: 80 },
+  ...{ disks: 50, kills: 100, holds: 90, create: 90, fencing: 80 },
   ...{ 'many.vm': 80, 'deleted.vm': 60, 'line.vm': 40, 'crash-points.vm': 20, 'qemu.vm': 15, 'clean.vm': 15 },
 }
 /** They measure in seconds what guests notice of a kill, or how soon an end is told: no other VM of ours may take them a core. */
@@ -119,9 +125,10 @@ async function vms() {
 
 /** What waits, without NATS and without polls, side by side: both do little but wait. */
 async function waits() {
-  const cuts = ['BERTH_TEST_NO_EVENTS', 'BERTH_TEST_NO_POLL']
   return added(
-    await Promise.all(cuts.map((cut) => vitest('integration', ['unshare', ...ALONE], { files: WAITING, env: { [cut]: '1' } })())),
+    await Promise.all(
+      CUTS.map(({ cut, files, options }) => vitest('integration', ['unshare', ...ALONE], { files, options, env: { [cut]: '1' } })()),
+    ),
   )
 }
 

@@ -69,7 +69,7 @@ const isThere = (pid: number): boolean => {
 }
 
 /** Stops the service by a signal, and starts its successor, which must end it before it takes over. */
-async function succeeded(service: Service): Promise<void> {
+async function succeeded(service: Service): Promise<ChildProcess> {
   const before = await epochOf(service)
   const pid = matrix.system.pid(service)
   process.kill(pid, 'SIGSTOP')
@@ -86,25 +86,29 @@ async function succeeded(service: Service): Promise<void> {
     60_000,
   )
   expect(successor.exitCode).toBe(null)
+  return successor
 }
 
-const held = (points: readonly string[]) => until(`held at ${points.join(' ')}`, () => points.every(matrix.failpoints.hit), 60_000)
+const held = (point: string) => until(`held at ${point}`, () => matrix.failpoints.hit(point), 60_000)
 
 it.each([
   ['instance.create.vmm.before', 'volume.ensure.clone.before', 'network.port.ensure.tap.before'],
   ['instance.create.vmm.after', 'volume.ensure.clone.after', 'network.port.ensure.tap.after'],
-  ['instance.create.boot.after', 'volume.ensure.grant.after', 'network.port.ensure.rules.after'],
+  ['instance.create.boot.after', 'volume.ensure.grant.after', 'network.port.ensure.status.after'],
+  ['instance.create.port.after', 'volume.ensure.allocate.after', 'network.port.ensure.rules.after'],
 ])(
   'services stopped at %s, %s and %s are ended by their successors, and the create has one VM',
   { timeout },
   async (instance, volume, network) => {
     matrix.failpoints.armOnce('stall', instance, volume, network)
     const { id, operation } = await begin(matrix, 'fenced')
-    await held([volume, network])
-    await Promise.all([succeeded('volume'), succeeded('network')])
-    // The supervisor's own processes wait for the lock; they get it when the successors have ended.
-    for (const child of children.splice(0)) await ended(child)
-    await held([instance])
+    const stopped = async (service: Service, point: string) => {
+      await held(point)
+      // The supervisor's own process waits for the lock; it gets it when the successor has ended.
+      await ended(await succeeded(service))
+    }
+    await Promise.all([stopped('volume', volume), stopped('network', network)])
+    await held(instance)
     await succeeded('instance')
     await until(
       'the successor has done it',
@@ -133,7 +137,7 @@ it.each([
   async (service, point, table, key) => {
     matrix.failpoints.arm(point, 'stall')
     const { id, operation } = await begin(matrix, 'in-flight')
-    await held([point])
+    await held(point)
     const pid = matrix.system.pid(service)
     const rowNow = async () => (await sql`select xmin, status from ${sql(table)} where ${sql(key)} = ${id}`)[0]
     const before = await rowNow()
@@ -183,7 +187,7 @@ it.each([
   async (service, point, table, key) => {
     matrix.failpoints.arm(point, 'stall')
     const { id, operation } = await begin(matrix, 'overtaken')
-    await held([point])
+    await held(point)
     const pid = matrix.system.pid(service)
     process.kill(pid, 'SIGSTOP')
     const rowNow = async () => (await sql`select xmin, status from ${sql(table)} where ${sql(key)} = ${id}`)[0]

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import path from 'node:path'
 import { type Api, openApi } from '@berth/cli/api'
 import { databaseVariable, roleOf, urlAs } from '@berth/db'
+import { compileCacheOf, testBuild } from '@berth/testing/build'
 import { own, sweepAbandoned } from './abandoned.ts'
 import { logTails, showLogsOf } from './logs.ts'
 
@@ -67,7 +68,7 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
   const build = options.bundled ? path.join(HOME, 'dist') : testBuild()
   const env: NodeJS.ProcessEnv = {
     ...inherited(),
-    NODE_COMPILE_CACHE: path.join(build, '.cache'),
+    ...compileCacheOf(build),
     BERTH_DATA_DIR: dataDir,
     BERTH_RUN_DIR: runDir,
     BERTH_CONFIG: path.join(root, 'config.json'),
@@ -136,15 +137,6 @@ export async function startTestSystem(options: SystemOptions = {}): Promise<Test
     throw error
   }
   return system
-}
-
-/** Folder of the bundles of the sources as they are now, made by whoever comes first. */
-function testBuild(): string {
-  mkdirSync(path.join(HOME, '.berth'), { recursive: true })
-  const words = [path.join(HOME, '.berth/test-build.lock'), process.execPath, path.join(HOME, 'scripts/bundle.mjs'), '--test']
-  const { status, stdout, stderr } = spawnSync('flock', words, { encoding: 'utf8' })
-  if (status === 0) return stdout.trim()
-  throw new Error(`the sources could not be bundled: ${stderr}`)
 }
 
 /** Nothing that points at a Berth in earnest use reaches a test's system. */

@@ -8,6 +8,7 @@ import { ImageService } from '@berth/proto/berth/image/v1/image_pb.ts'
 import { OperationService, OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { clientOf, connectTo, hostKey, mintToken } from '@berth/rpc'
 import { home, type TestDatabase, tempDir, testDatabase } from '@berth/testing'
+import { compileCacheOf, testBuild } from '@berth/testing/build'
 import { buildImage, pushImage } from '@berth/testing/oci-image'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -16,7 +17,9 @@ import { busybox } from './fixture.ts'
 const stack = new AsyncDisposableStack()
 let database: TestDatabase
 let registry: TestRegistry
+let build: string
 beforeAll(async () => {
+  build = testBuild()
   database = stack.use(await testDatabase())
   registry = stack.use(await startRegistry())
   await pushImage({ registryUrl: registry.url, name: 'k/image', tag: '1' }, buildImage(busybox({ path: 'k' })))
@@ -27,6 +30,7 @@ afterAll(() => stack.disposeAsync())
 async function startProcess(dataDir: string) {
   const env = {
     PATH: process.env.PATH,
+    ...compileCacheOf(build),
     BERTH_HOME: home,
     BERTH_DATA_DIR: dataDir,
     BERTH_LISTEN: '127.0.0.1:0',
@@ -35,7 +39,7 @@ async function startProcess(dataDir: string) {
     BERTH_GUEST_DIR: join(dataDir, 'guest'),
     BERTH_FAILPOINTS_FILE: join(dataDir, 'failpoints'),
   }
-  const child = spawn(process.execPath, [join(home, 'apps/image/src/main.ts')], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [join(build, 'image.mjs')], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const exited = once(child, 'exit')
   const port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: child.stderr }).on('line', (line) => {

@@ -7,6 +7,7 @@ import { NetworkHostService } from '@berth/proto/berth/network/host/v1/network_h
 import { NetworkService } from '@berth/proto/berth/network/v1/network_pb.ts'
 import { clientOf, connectTo, hostIdentity } from '@berth/rpc'
 import { home, type TestDatabase, tempDir, testDatabase } from '@berth/testing'
+import { compileCacheOf, testBuild } from '@berth/testing/build'
 import { createNamespace, type Namespace } from './namespace.ts'
 
 const adminName = 'berth-network-test'
@@ -34,6 +35,7 @@ export async function createTestHost(label = 'svc', shared?: { space: Namespace;
   const space = shared?.space ?? stack.use(await createNamespace(runner, label))
   const data = stack.use(tempDir('network'))
   stack.defer(() => endDnsmasq(runner, data.path))
+  const build = testBuild()
   let starts = 0
   return {
     space,
@@ -41,19 +43,23 @@ export async function createTestHost(label = 'svc', shared?: { space: Namespace;
     dataDir: data.path,
     async start({ env = {} } = {}) {
       const socket = join(data.path, `door-${(starts += 1)}.sock`)
-      const main = join(import.meta.dirname, 'run-service.ts')
-      const child = spawn('nsenter', [`--net=/run/netns/${space.name}`, '--', process.execPath, main, socket], {
-        env: {
-          PATH: process.env['PATH'] ?? '',
-          BERTH_HOME: home,
-          BERTH_DATA_DIR: data.path,
-          BERTH_LISTEN: '127.0.0.1:0',
-          BERTH_LOG_LEVEL: process.env['BERTH_LOG_LEVEL'] ?? 'silent',
-          BERTH_NETWORK_DATABASE_URL: database.urlFor('network'),
-          ...env,
+      const child = spawn(
+        'nsenter',
+        [`--net=/run/netns/${space.name}`, '--', process.execPath, join(build, 'network-in-namespace.mjs'), socket],
+        {
+          env: {
+            PATH: process.env['PATH'] ?? '',
+            ...compileCacheOf(build),
+            BERTH_HOME: home,
+            BERTH_DATA_DIR: data.path,
+            BERTH_LISTEN: '127.0.0.1:0',
+            BERTH_LOG_LEVEL: process.env['BERTH_LOG_LEVEL'] ?? 'silent',
+            BERTH_NETWORK_DATABASE_URL: database.urlFor('network'),
+            ...env,
+          },
+          stdio: ['ignore', 'pipe', 'inherit'],
         },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
+      )
       const exited = once(child, 'exit')
       const ready = await Promise.race([
         once(child.stdout, 'data'),

@@ -60,6 +60,8 @@ export function openBroker({ url, schema, logger, onWake, onConnected }: BrokerO
       reconnectTimeWait: 100,
       reconnectJitter: 400,
       timeout: 5_000,
+      // Or each publish makes two errors beforehand, in case it fails.
+      noAsyncTraces: true,
     })
     if (closing.signal.aborted) return made.close()
     connection = made
