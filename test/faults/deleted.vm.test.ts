@@ -4,7 +4,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from '@berth/db'
 import { InstanceState } from '@berth/proto/berth/instance/v1/instance_pb.ts'
-import { OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
+import { type Operation, OperationState } from '@berth/proto/berth/operation/v1/operation_pb.ts'
 import { until } from '@berth/testing'
 import { startRegistry, type TestRegistry } from '@berth/testing/registry'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -12,7 +12,7 @@ import { create, ended, exec } from '../support/guest.ts'
 import { busyboxImage, publish } from '../support/images.ts'
 import { startLightSystem } from '../support/light-system.ts'
 import type { TestSystem } from '../support/system.ts'
-import { shimOf } from '../support/vmm.ts'
+import { commandOf, shimOf } from '../support/vmm.ts'
 
 /** What somebody deleted under a VM is told within this. */
 const NOTICED_MS = 10_000
@@ -21,12 +21,14 @@ const SHIM_ASKED_MS = 8_000
 
 let registry: TestRegistry
 let system: TestSystem
+let reference: string
 let id: string
 
 beforeAll(async () => {
   registry = await startRegistry()
   system = await startLightSystem({ portOffset: 14_600, env: { BERTH_INSECURE_REGISTRIES: registry.host } })
-  id = (await create(system.api, 'guest', await publish(registry, 'deleted', busyboxImage().image))).id
+  reference = await publish(registry, 'deleted', busyboxImage().image)
+  id = (await create(system.api, 'guest', reference)).id
 })
 afterAll(async () => {
   await system?.[Symbol.asyncDispose]()
@@ -147,6 +149,23 @@ it('a shim that a signal holds is waited for: its guest answers, and a service t
     await until('the guest answers through the service that has started', answers, NOTICED_MS)
   })
   expect(shimOf(path.join(system.dataDir, 'instance', id))).toBe(shim)
+})
+
+it('a shim that a signal holds keeps nobody from stopping or deleting its VM: another takes its place', async () => {
+  const { id: held } = await create(system.api, 'held', reference)
+  const folder = path.join(system.dataDir, 'instance', held)
+  const endedBy = async (ask: () => Promise<{ operation?: Operation | undefined }>) => {
+    const shim = shimOf(folder) as number
+    process.kill(shim, 'SIGSTOP')
+    await ended(system.api, (await ask()).operation, OperationState.DONE)
+    // It may not be reaped yet.
+    expect(commandOf(shim)[0]).not.toBe('berth-shim')
+  }
+  await endedBy(() => system.api.instances.stopInstance({ id: held }))
+  const { operation } = await system.api.instances.startInstance({ id: held })
+  await ended(system.api, operation, OperationState.DONE)
+  await endedBy(() => system.api.instances.deleteInstance({ id: held }))
+  expect((await system.api.audit.auditHost({})).findings).toEqual([])
 })
 
 it('a scratch disk that is deleted is told; the VM goes on with what it has open, and a new start is refused with the reason', async () => {

@@ -7,6 +7,9 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
 
+/// What a keeper calls itself.
+const NAME: &str = "berth-shim";
+
 /// Where the keeper finds the pipe by which it tells how it went.
 const REPORT_FD: i32 = 3;
 
@@ -14,7 +17,7 @@ const REPORT_FD: i32 = 3;
 pub fn start(role: &str, launch: &Path) -> Result<String, SysError> {
     let (reading, writing) = pipe()?;
     let text = |text: &str| CString::new(text).unwrap_or_default();
-    let argv = [text("berth-shim"), text(role), text(&launch.to_string_lossy())];
+    let argv = [text(NAME), text(role), text(&launch.to_string_lossy())];
     let test_boot = std::env::var("BERTH_TEST_BOOT_ID").ok().map(|id| text(&format!("BERTH_TEST_BOOT_ID={id}")));
     let argv: Vec<_> = argv.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
     let env: Vec<_> = test_boot.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
@@ -43,6 +46,11 @@ pub fn start(role: &str, launch: &Path) -> Result<String, SysError> {
     let mut report = String::new();
     let _ = File::from(reading).read_to_string(&mut report);
     Ok(report)
+}
+
+/// Whether a command line is that of a keeper that `start` made for this launch file.
+pub fn keeps(words: &[&str], launch: &str) -> bool {
+    matches!(words, [NAME, role, path] if role.starts_with("--keep") && *path == launch)
 }
 
 /// The keeper's report to who started it.

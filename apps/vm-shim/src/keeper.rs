@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! (launch.json) ─start──► journal: started ─► keeping ─VMM ends─► journal: exited ─► gone
-//!               ─adopt──► journal: adopted ──────┘
+//!               ─adopt──► journal: adopted ──────┘      (replace: as adopt, once the shim that is there has been ended)
 //! ```
 
 use crate::cgroup::Cgroup;
@@ -15,7 +15,7 @@ use crate::shim::{Shim, Vmm};
 use crate::sys::{SysError, ignore, pidfd};
 use crate::vmm::descriptors::{self, Opened};
 use crate::vmm::spawn;
-use crate::{door, end, launch, proc};
+use crate::{door, end, launch, proc, replace};
 use std::fs::File;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -32,14 +32,23 @@ pub struct Kept {
     pub kills_before: u64,
 }
 
+/// What a keeper does first.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Role {
+    Start,
+    Adopt,
+    /// Adopts, and ends the shim that is there, which does not answer.
+    Replace,
+}
+
 /// Reads launch.json and starts or adopts what it describes.
-pub fn begin(path: &Path, adopt: bool) -> Result<Kept, String> {
+pub fn begin(path: &Path, role: Role) -> Result<Kept, String> {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
         ignore(signal);
     }
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let spec = launch::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    if adopt {
+    if role != Role::Start {
         // A host that booted again has none of the folders for sockets left, and what became of its VMs is still to be written down.
         door::make_folder(Path::new(&spec.run_dir)).map_err(|error| format!("{}: {error}", spec.run_dir))?;
     }
@@ -47,12 +56,15 @@ pub fn begin(path: &Path, adopt: bool) -> Result<Kept, String> {
     unsafe { libc::umask(0o077) };
     std::env::set_current_dir(&spec.run_dir).map_err(|error| format!("{}: {error}", spec.run_dir))?;
     let folder = Path::new(&spec.instance_dir);
+    if role == Role::Replace {
+        replace::end_shim(path, folder).map_err(|error| error.to_string())?;
+    }
     let ring = Ring::open(&folder.join("console.log"), CAPACITY_BYTES).map_err(|error| format!("console.log: {error}"))?;
     if !ring.lock() {
         return Err("another shim serves this instance".into());
     }
     let journal = Journal::open(&folder.join("journal")).map_err(|error| format!("journal: {error}"))?;
-    if adopt { take_over(spec, journal, ring) } else { start(spec, journal, ring) }
+    if role == Role::Start { start(spec, journal, ring) } else { take_over(spec, journal, ring) }
 }
 
 fn start(spec: LaunchSpec, journal: Journal, ring: Ring) -> Result<Kept, String> {

@@ -12,6 +12,7 @@ pub mod launch;
 pub mod proc;
 pub mod proto;
 pub mod qmp;
+pub mod replace;
 pub mod ring;
 pub mod server;
 pub mod shim;

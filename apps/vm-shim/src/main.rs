@@ -1,22 +1,27 @@
-//! `berth-shim <launch.json>` starts a VM; `berth-shim --adopt <launch.json>` takes over one whose shim is gone. Both put a keeper into the background
-//! and print `ready <pid>` or `failed <why>`.
+//! `berth-shim <launch.json>` starts a VM; `berth-shim --adopt <launch.json>` takes over one whose shim is gone; `berth-shim --replace <launch.json>`
+//! ends the shim that is there before it does. All put a keeper into the background and print `ready <pid>` or `failed <why>`.
 
 use berth_shim::daemon::{self, Report};
-use berth_shim::{end, keeper};
+use berth_shim::end;
+use berth_shim::keeper::{self, Role};
 use std::path::Path;
 use std::process::ExitCode;
 
 const KEEP: &str = "--keep";
 const KEEP_ADOPTED: &str = "--keep-adopted";
+const KEEP_REPLACED: &str = "--keep-replaced";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--version"] => say(env!("CARGO_PKG_VERSION"), true),
-        [role @ (KEEP | KEEP_ADOPTED), path] => keep(Path::new(path), role == KEEP_ADOPTED),
+        [KEEP, path] => keep(Path::new(path), Role::Start),
+        [KEEP_ADOPTED, path] => keep(Path::new(path), Role::Adopt),
+        [KEEP_REPLACED, path] => keep(Path::new(path), Role::Replace),
         ["--adopt", path] => start(KEEP_ADOPTED, path),
+        ["--replace", path] => start(KEEP_REPLACED, path),
         [path] if !path.starts_with('-') => start(KEEP, path),
-        _ => say("usage: berth-shim [--adopt] <launch.json>", false),
+        _ => say("usage: berth-shim [--adopt | --replace] <launch.json>", false),
     }
 }
 
@@ -31,9 +36,9 @@ fn start(role: &str, path: &str) -> ExitCode {
     }
 }
 
-fn keep(path: &Path, adopt: bool) -> ExitCode {
+fn keep(path: &Path, role: Role) -> ExitCode {
     let report = Report::inherited();
-    match keeper::begin(path, adopt) {
+    match keeper::begin(path, role) {
         Ok(kept) => {
             end::keep(kept, report);
             ExitCode::SUCCESS

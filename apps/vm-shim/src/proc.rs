@@ -1,6 +1,7 @@
 //! What /proc says about processes and the host.
 
-use std::fs::read_to_string;
+use std::fs::{DirEntry, read_to_string};
+use std::os::unix::fs::MetadataExt;
 
 /// Start time of a process in clock ticks since the host's boot; with the pid it names one process of that boot.
 pub fn start_ticks(pid: i32) -> Option<i64> {
@@ -15,6 +16,20 @@ pub fn lives(pid: i32, ticks: i64) -> bool {
 /// Whether a signal holds the process.
 pub fn is_stopped(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| fields[0] == "T")
+}
+
+/// Pid and start time of root's processes whose command line passes. Others can call themselves what they like.
+pub fn of_root(passes: impl Fn(&[&str]) -> bool) -> Vec<(i32, i64)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| matching(&entry, &passes)).collect()
+}
+
+fn matching(entry: &DirEntry, passes: impl Fn(&[&str]) -> bool) -> Option<(i32, i64)> {
+    let pid = entry.file_name().to_str()?.parse().ok()?;
+    let ticks = start_ticks(pid)?;
+    let line = read_to_string(entry.path().join("cmdline")).ok()?;
+    let words: Vec<_> = line.split_terminator('\0').collect();
+    (entry.metadata().ok()?.uid() == 0 && passes(&words)).then_some((pid, ticks))
 }
 
 /// Boot id of the host; `BERTH_TEST_BOOT_ID` stands in for it in tests.
@@ -42,5 +57,13 @@ mod tests {
         assert!(!lives(pid, ticks + 1));
         assert!(!lives(i32::MAX, ticks));
         assert!(!is_stopped(pid));
+    }
+
+    #[test]
+    fn a_process_is_found_by_its_command_line() {
+        let own: Vec<_> = std::env::args().collect();
+        let pid = std::process::id() as i32;
+        assert_eq!(of_root(|words| words == own).iter().filter(|(found, _)| *found == pid).count(), 1);
+        assert!(of_root(|words| words == ["no such command"]).is_empty());
     }
 }

@@ -125,6 +125,25 @@ fn a_killed_shim_leaves_its_vmm_running_and_the_next_one_adopts_it() {
 }
 
 #[test]
+fn a_shim_that_a_signal_holds_is_replaced_and_its_vmm_runs_on() {
+    let vm = Vm::new("replace", "exec sleep 1000");
+    vm.start();
+    let before = vm.state();
+    support::kill(before.shim_pid, libc::SIGSTOP);
+    assert!(vm.adopt().starts_with("failed another shim"), "who is held is there");
+    assert!(vm.replace().starts_with("ready "));
+    assert!(!lives(before.shim_pid));
+    let after = vm.state();
+    assert_ne!(after.shim_pid, before.shim_pid);
+    assert_eq!((after.vmm_pid, after.vmm_start_ticks, after.child), (before.vmm_pid, before.vmm_start_ticks, false));
+    assert!(vm.replace().starts_with("ready "), "one that answers can be replaced as well");
+    vm.call(7, Command::Signal(ShimSignal { signal: libc::SIGKILL }));
+    vm.wait_for_exit();
+    vm.wait_until_gone();
+    assert!(vm.replace().contains("no VMM is recorded"));
+}
+
+#[test]
 fn a_vmm_that_ended_without_a_shim_is_written_down_as_ended() {
     let vm = Vm::new("ended", "exec sleep 1000");
     vm.start();

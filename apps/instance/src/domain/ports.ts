@@ -1,5 +1,11 @@
 import type { Machine, VmEvent, VmmProcess, VmPlace } from './machine.ts'
 
+/** How a VM is looked for. */
+export type Look = {
+  /** A shim that does not answer is ended, and another takes its place: for whoever wants the VM's end. Default false: it is waited for. */
+  insist?: boolean
+}
+
 /** What a hypervisor is and can do on this host. */
 export type HypervisorFacts = {
   name: string
@@ -27,7 +33,7 @@ export interface Hypervisor {
   /** Makes the VMM; the guest's CPUs are held until `boot`. @throws FailedPrecondition(`VMM_FAILED`) with what it said */
   start(machine: Machine, signal: AbortSignal): Promise<Vm>
   /** The living VM of this place, whoever started it; undefined when there is none. */
-  attach(place: VmPlace, signal: AbortSignal): Promise<Vm | undefined>
+  attach(place: VmPlace, signal: AbortSignal, how?: Look): Promise<Vm | undefined>
   /** What happened in this place so far, from entry `from` (1 is the beginning), whether or not the VM lives. */
   events(place: VmPlace, from: number): Promise<VmEvent[]>
   /** Console bytes; ends at the end, or with `follow` when the VM has ended. */

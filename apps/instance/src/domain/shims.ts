@@ -1,5 +1,5 @@
 import type { VmEvent, VmmProcess, VmPlace } from './machine.ts'
-import type { ConsolePiece, ConsoleRange } from './ports.ts'
+import type { ConsolePiece, ConsoleRange, Look } from './ports.ts'
 
 /** Where a descriptor of the VMM comes from. */
 export type LaunchDescriptor = { name: string } & ({ kind: 'tap'; tap: string } | { kind: 'listen'; path: string })
@@ -22,9 +22,13 @@ export type Launch = {
 export interface Shims {
   /** Starts shim and VMM. @throws FailedPrecondition(`VMM_FAILED`) with the last words of what did not start */
   launch(launch: Launch, signal: AbortSignal): Promise<void>
-  /** The living VMM of a place, its shim started anew when it was killed; undefined when there is none. @throws Aborted(`STALE_EPOCH`) */
-  find(place: VmPlace, signal: AbortSignal): Promise<VmmProcess | undefined>
-  /** Signals the VMM; nothing when it has ended. @throws Aborted(`STALE_EPOCH`) when a successor has spoken to the shim */
+  /**
+   * The living VMM of a place, its shim started anew when it was killed; undefined when there is none.
+   *
+   * @throws Aborted(`STALE_EPOCH`), Unavailable(`SHIM_UNREACHABLE`) when the shim is there and does not answer
+   */
+  find(place: VmPlace, signal: AbortSignal, how?: Look): Promise<VmmProcess | undefined>
+  /** Signals the VMM, by way of another shim where the one that is there does not answer; nothing when it has ended. @throws Aborted(`STALE_EPOCH`) when a successor has spoken to the shim */
   kill(place: VmPlace, signalNumber: number, signal: AbortSignal): Promise<void>
   /** Waits until the shim of an ended VM has gone, its journal written. Nothing when there is none. */
   gone(place: VmPlace, signal: AbortSignal): Promise<void>

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { VmPlace } from '../domain/machine.ts'
-import type { Hypervisor, Loss, Vm } from '../domain/ports.ts'
+import type { Hypervisor, Look, Loss, Vm } from '../domain/ports.ts'
 import { type AgentKeeper, keepAgent } from './agent-keeper.ts'
 
 /** A VM that lives, with what watches it. */
@@ -16,7 +16,7 @@ export type Living = {
 /** The VMs of this host that live, as far as anybody has looked. Memory only: what is true is found by attaching. */
 export type LivingVms = {
   /** Looks whether the VM of this place lives, and watches it from then on; journal entries up to `seen` are known already. */
-  look(place: VmPlace, seen: number, signal: AbortSignal): Promise<Living | undefined>
+  look(place: VmPlace, seen: number, signal: AbortSignal, how?: Look): Promise<Living | undefined>
   /** Watches a VM that was just started. */
   take(vm: Vm, seen: number): Living
   /** What an earlier look found. */
@@ -94,8 +94,8 @@ export function livingVms(hypervisor: Hypervisor, wake: (instanceId: string) => 
   return {
     take,
     known: (instanceId) => kept.get(instanceId),
-    async look(place, seen, signal) {
-      const vm = await hypervisor.attach(place, signal)
+    async look(place, seen, signal, how) {
+      const vm = await hypervisor.attach(place, signal, how)
       if (vm) return take(vm, seen)
       drop(place.instanceId)
       return undefined

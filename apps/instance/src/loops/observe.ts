@@ -1,4 +1,5 @@
 import type { ReconcileContext } from '@berth/controller'
+import { isWantedOff } from '../domain/decide.ts'
 import { foldHistory } from '../domain/history.ts'
 import type { VmPlace } from '../domain/machine.ts'
 import { placeOf } from '../domain/place.ts'
@@ -23,7 +24,7 @@ export type Observed = {
 export async function observe(ctx: InstanceContext, row: InstanceRow, { signal }: ReconcileContext): Promise<Observed> {
   const { journalSeq, stopBegun, uid } = row.extra
   const place = placeOf({ id: row.id, uid }, ctx.folders)
-  const living = await ctx.living.look(place, journalSeq, signal)
+  const living = await ctx.living.look(place, journalSeq, signal, { insist: isWantedOff(row.spec) })
   const events = await ctx.hypervisor.events(place, 1)
   const status = copyStatus(row.status)
   foldHistory(status, events, { after: journalSeq, hostBootId: ctx.hostBootId, stopAsked: stopBegun !== null })

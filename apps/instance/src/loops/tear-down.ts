@@ -66,7 +66,7 @@ async function takeDown(ctx: InstanceContext, row: InstanceRow, run: Run, why: k
 }
 
 async function kill(ctx: InstanceContext, row: InstanceRow, { signal }: Run, place: VmPlace): Promise<void> {
-  const living = await ctx.living.look(place, row.extra.journalSeq, signal)
+  const living = await ctx.living.look(place, row.extra.journalSeq, signal, { insist: true })
   await living?.vm.kill(signal)
 }
 

@@ -42,7 +42,7 @@ export function shims({ runner, binary, hostBootId, epoch, testBootId }: Options
     return isAlive(vmm) ? vmm : undefined
   }
 
-  const find: Shims['find'] = async (place, signal) => {
+  const find: Shims['find'] = async (place, signal, { insist = false } = {}) => {
     try {
       const vmm = await status(place, signal)
       if (vmm) return vmm
@@ -52,7 +52,7 @@ export function shims({ runner, binary, hostBootId, epoch, testBootId }: Options
       if (!isUnreachable(error)) throw error
     }
     if (!(await mayLive(place))) return undefined
-    const said = await run(['--adopt', launchPath(place)], signal)
+    const said = await run([insist ? '--replace' : '--adopt', launchPath(place)], signal)
     if (said.startsWith('ready')) return status(place, signal)
     if (!(await mayLive(place))) return undefined
     throw unavailable('SHIM_UNREACHABLE', `a VM without a shim that answers: ${said.slice(0, lastWordsBytes)}`)
@@ -87,10 +87,14 @@ export function shims({ runner, binary, hostBootId, epoch, testBootId }: Options
   }
 
   const kill: Shims['kill'] = async (place, signalNumber, signal) => {
+    const send = () => askOnce(socketOf(place), epoch, { case: 'signal', value: { signal: signalNumber } }, signal)
     try {
-      await askOnce(socketOf(place), epoch, { case: 'signal', value: { signal: signalNumber } }, signal)
+      await send().catch(async (error: unknown) => {
+        if (!isUnreachable(error)) throw error
+        if (await find(place, signal, { insist: true })) await send()
+      })
     } catch (error) {
-      if (!isUnreachable(error) && !(isBerthError(error) && error.reason === 'NO_VMM')) throw error
+      if (!(isBerthError(error) && error.reason === 'NO_VMM')) throw error
     }
   }
 

@@ -47,6 +47,10 @@ impl Vm {
         self.run(&["--adopt"])
     }
 
+    pub fn replace(&self) -> String {
+        self.run(&["--replace"])
+    }
+
     fn run(&self, arguments: &[&str]) -> String {
         let launch = self.root.join("instance/launch.json");
         std::fs::write(&launch, self.spec.to_string()).unwrap();

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Machine, VmmProcess, VmPlace } from '../../domain/machine.ts'
 import type { Folders } from '../../domain/place.ts'
-import type { Hypervisor, HypervisorFacts, Vm } from '../../domain/ports.ts'
+import type { Hypervisor, HypervisorFacts, Look, Vm } from '../../domain/ports.ts'
 import type { Launch, Shims } from '../../domain/shims.ts'
 import type { Chooser } from './accelerator.ts'
 import { type Accelerator, descriptor, monitorPath, qemuArguments, tapDescriptor } from './arguments.ts'
@@ -44,8 +44,8 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
 
   const vm = (place: VmPlace, process: VmmProcess): Vm => qemuVm({ place, process, shims, dialAgent })
 
-  async function attach(place: VmPlace, signal: AbortSignal): Promise<Vm | undefined> {
-    const process = await shims.find(place, signal)
+  async function attach(place: VmPlace, signal: AbortSignal, how?: Look): Promise<Vm | undefined> {
+    const process = await shims.find(place, signal, how)
     return process && vm(place, process)
   }
 
