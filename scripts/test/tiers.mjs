@@ -86,7 +86,7 @@ const vitest =
 /** Seconds that files take alone, about, where it is not some 30. */
 const SECONDS = {
   ...{ disks: 50, kills: 100, holds: 90, create: 90, fencing: 80 },
-  ...{ 'many.vm': 80, 'deleted.vm': 60, 'line.vm': 40, 'crash-points.vm': 20, 'qemu.vm': 15, 'clean.vm': 15 },
+  ...{ 'many.vm': 80, 'deleted.vm': 90, 'line.vm': 40, 'crash-points.vm': 20, 'qemu.vm': 15, 'clean.vm': 15 },
 }
 /** They measure in seconds what guests notice of a kill, or how soon an end is told: no other VM of ours may take them a core. */
 const ALONE_IN_TIME = ['test/faults/adoption.vm.test.ts', 'test/faults/ends.vm.test.ts']
