@@ -64,18 +64,18 @@ const WAITING = [
   ...['life', 'crash-points', 'two-hosts'].map((name) => `apps/instance/test/${name}`),
   ...['device/test/devices', 'gateway/test/merged', 'gateway/test/protocols'].map((name) => `apps/${name}`),
 ]
-/** Without word of changes all do little but wait for the next poll; and two hosts without NATS between them have polls alone. */
+/** Two hosts without NATS between them have polls alone. */
 const CUTS = [
-  { cut: 'BERTH_TEST_NO_EVENTS', files: WAITING, options: ['--maxWorkers', '5'] },
+  { cut: 'BERTH_TEST_NO_EVENTS', files: WAITING },
   { cut: 'BERTH_TEST_NO_POLL', files: WAITING.filter((name) => !name.endsWith('two-hosts')) },
 ]
 
 const vitest =
-  (project, prefix = [], { files = [], env = {}, options = [] } = {}) =>
+  (project, prefix = [], { files = [], env = {} } = {}) =>
   async () => {
     mkdirSync(RESULTS, { recursive: true })
     const result = path.join(RESULTS, `${project}-${randomUUID()}.json`)
-    const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs', ...options, ...files]
+    const args = ['run', '--project', project, '--reporter', 'default', '--reporter', './scripts/test/reporter.mjs', ...files]
     const [command, ...words] = [...prefix, 'vitest', ...args]
     const { ok } = await run(command, words, { env: { ...env, TEST_RESULT_FILE: path.resolve(result) } })
     const counts = existsSync(result) ? JSON.parse(readFileSync(result, 'utf8')) : { passed: 0, failed: 1, skipped: [] }
@@ -126,9 +126,7 @@ async function vms() {
 /** What waits, without NATS and without polls, side by side: both do little but wait. */
 async function waits() {
   return added(
-    await Promise.all(
-      CUTS.map(({ cut, files, options }) => vitest('integration', ['unshare', ...ALONE], { files, options, env: { [cut]: '1' } })()),
-    ),
+    await Promise.all(CUTS.map(({ cut, files }) => vitest('integration', ['unshare', ...ALONE], { files, env: { [cut]: '1' } })())),
   )
 }
 

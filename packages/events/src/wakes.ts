@@ -11,7 +11,7 @@ export type Wakes = {
   /** Calls `listener` when events of this service got their place in the order. */
   onSequenced(listener: () => void): () => void
   /**
-   * Runs `look` about every `everyMs` (± 20 %) until the returned function is called. Not at all under BERTH_TEST_NO_POLL, and five times as often
+   * Runs `look` about every `everyMs` (± 20 %) until the returned function is called. Not at all under BERTH_TEST_NO_POLL, and ten times as often
    * under BERTH_TEST_NO_EVENTS: whether polls carry all is tested there, not how long they take.
    */
   poll(everyMs: number, look: () => void): () => void
@@ -47,7 +47,7 @@ export function createWakes(switches: Switches): WakeSource {
           if (change.id === id && !(end && change.over === false)) done()
         }),
       ),
-    poll: (everyMs, look) => (switches.polls ? jittered(switches.events ? everyMs : everyMs / 5, look) : () => {}),
+    poll: (everyMs, look) => (switches.polls ? jittered(switches.events ? everyMs : everyMs / 10, look) : () => {}),
     emit(change) {
       if (switches.events) for (const listener of [...listeners]) listener(change)
     },
