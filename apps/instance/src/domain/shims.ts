@@ -28,7 +28,11 @@ export interface Shims {
    * @throws Aborted(`STALE_EPOCH`), Unavailable(`SHIM_UNREACHABLE`) when the shim is there and does not answer
    */
   find(place: VmPlace, signal: AbortSignal, how?: Look): Promise<VmmProcess | undefined>
-  /** Signals the VMM, by way of another shim where the one that is there does not answer; nothing when it has ended. @throws Aborted(`STALE_EPOCH`) when a successor has spoken to the shim */
+  /**
+   * Signals the VMM, by way of another shim where the one that is there does not answer; nothing when it has ended.
+   *
+   * @throws Aborted(`STALE_EPOCH`) when a successor has spoken to the shim
+   */
   kill(place: VmPlace, signalNumber: number, signal: AbortSignal): Promise<void>
   /** Waits until the shim of an ended VM has gone, its journal written. Nothing when there is none. */
   gone(place: VmPlace, signal: AbortSignal): Promise<void>
