@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { compare } from './compare.ts'
 import { portElements } from './elements.ts'
+import type { PortConfig } from './host-network.ts'
 import type { Link, Measured } from './measured.ts'
 import { hostNames } from './names.ts'
 import { bridge, port } from './testing.ts'
@@ -74,16 +75,17 @@ it('asks for rules and the way to the Ethernet address of a port that should be 
 })
 
 it('takes the rules that a port still has while it is down for nobody else’s', () => {
-  const members = (up: boolean) => {
+  const strays = (about: Partial<PortConfig>) => {
     const elem = (set: string) =>
       portElements(port)
         .filter((one) => one.set === set)
         .map(({ value }) => ({ concat: value.split(' . ') }))
     const sets = ['macs', 'addresses4', 'addresses6'].map((name) => ({ family: 'bridge', table: 'berth_abcd', name, elem: elem(name) }))
     const measured = { ...nothing, ruleset: { chains: [], rules: [], sets } }
-    const { drift } = compare({ names, bridges: [bridge], ports: [{ ...port, up }] }, measured, undefined)
+    const { drift } = compare({ names, bridges: [bridge], ports: [{ ...port, ...about }] }, measured, undefined)
     return drift.filter(({ kind, side }) => kind === 'rule' && side === 'host-only')
   }
-  expect(members(true)).toEqual([])
-  expect(members(false)).toEqual([])
+  expect(strays({ up: true })).toEqual([])
+  expect(strays({ up: false })).toEqual([])
+  expect(strays({ tap: 'btabcdbbbbbbb' })).toHaveLength(portElements(port).length)
 })
