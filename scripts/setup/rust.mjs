@@ -89,9 +89,12 @@ export async function buildRust() {
   })
 }
 
-/** cargo and the environment it needs, for tests: on the machine's own target, since nothing of them goes into a guest. */
-export async function cargoCommand() {
+/**
+ * cargo, the arguments of `cargo test` and the environment they need: on the machine's own target, since nothing of tests goes into a guest, but
+ * named, so that build scripts and macros are those that `buildRust` compiled (Cargo.toml, `profile.bench`).
+ */
+export async function cargoTest() {
   const { cargo, env } = await toolchain()
   const { RUSTFLAGS: _static, ...rest } = env
-  return { cargo, env: rest }
+  return { cargo, args: ['test', '--profile', 'bench', '--target', 'x86_64-unknown-linux-gnu', '--locked', '--offline'], env: rest }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { cleanEnv } from '../setup/env.mjs'
-import { cargoCommand } from '../setup/rust.mjs'
+import { cargoTest } from '../setup/rust.mjs'
 import { added, cargoResult, checkResult, withExit } from './results.mjs'
 
 const RESULTS = '.berth/test'
@@ -131,8 +131,8 @@ async function waits() {
 }
 
 async function rust() {
-  const { cargo, env } = await cargoCommand()
-  const { ok, output } = await run(cargo, ['test', '--locked', '--offline', '--no-fail-fast'], { env, capture: true })
+  const { cargo, args, env } = await cargoTest()
+  const { ok, output } = await run(cargo, [...args, '--no-fail-fast'], { env, capture: true })
   return withExit(cargoResult(output), ok)
 }
 
