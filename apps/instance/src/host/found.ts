@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { processIdentity } from '@berth/host'
+import { processIdentity, programs } from '@berth/host'
 import type { FoundVm } from '../domain/ports.ts'
 import { cgroupPrefix, type Folders } from '../domain/place.ts'
 import { cgroupsNamed } from './cgroup.ts'
@@ -20,20 +20,19 @@ export async function found({ dataDir, runDir, host }: Folders): Promise<FoundVm
 
 /** Shims by the launch file they were given, VMMs by the home that their shim gave them: both lie in the service's folder. */
 async function processesOf(dataDir: string): Promise<FoundVm[]> {
-  const pids = (await names('/proc')).filter((name) => /^\d+$/.test(name))
-  const all = await Promise.all(pids.map((pid) => processOf(pid, dataDir)))
+  const all = await Promise.all((await Array.fromAsync(programs())).map((pid) => processOf(pid, dataDir)))
   return all.filter((one) => one !== undefined)
 }
 
-async function processOf(pid: string, dataDir: string): Promise<FoundVm | undefined> {
+async function processOf(pid: number, dataDir: string): Promise<FoundVm | undefined> {
   if (!(await recognised(pid, dataDir))) return undefined
-  const process = processIdentity(Number(pid))
+  const process = processIdentity(pid)
   // Recognised again, so that what is identified is what was recognised.
   const again = process && (await recognised(pid, dataDir))
   return again && { ...again, process }
 }
 
-async function recognised(pid: string, dataDir: string): Promise<FoundVm | undefined> {
+async function recognised(pid: number, dataDir: string): Promise<FoundVm | undefined> {
   const [command, environment] = await Promise.all([words(`/proc/${pid}/cmdline`), words(`/proc/${pid}/environ`)])
   const named = path.basename(command[0] ?? '') === 'berth-shim' ? path.dirname(command.at(-1) ?? '') : homeOf(environment)
   if (path.dirname(named) !== dataDir || !instanceFolder.test(path.basename(named))) return undefined

@@ -1,7 +1,7 @@
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBerthError, unavailable } from '@berth/errors'
-import { atomicWrite, endProcess, processIdentity, type ProcessIdentity, type Runner } from '@berth/host'
+import { atomicWrite, endProcess, processIdentity, type ProcessIdentity, programs, type Runner } from '@berth/host'
 import { type DnsPaths, renderDnsmasq, renderHosts, renderLease } from '../domain/dnsmasq.ts'
 import type { DnsServer, DnsState } from '../domain/dns-server.ts'
 import type { BridgeConfig, Drift } from '../domain/host-network.ts'
@@ -117,9 +117,8 @@ async function commandLine(pid: number): Promise<string[]> {
 }
 
 async function processesUnder(root: string): Promise<{ pid: number; command: string; process: ProcessIdentity }[]> {
-  const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger)
   const ours = async (pid: number) => (await commandLine(pid)).some((word) => word.startsWith(`--conf-file=${root}/`))
-  const found = await Promise.all(pids.map(async (pid) => ((await ours(pid)) ? [pid] : [])))
+  const found = await Promise.all((await Array.fromAsync(programs())).map(async (pid) => ((await ours(pid)) ? [pid] : [])))
   const known = await Promise.all(
     found.flat().map(async (pid) => {
       const process = processIdentity(pid)

@@ -15,6 +15,8 @@ it('finds a file that this process has open, and no other', async () => {
 
 it('names a tap by what the kernel says of its descriptor', async () => {
   const procDir = mkdtempSync(path.join(tmpdir(), 'berth-open-'))
+  mkdirSync(path.join(procDir, '7'))
+  writeFileSync(path.join(procDir, '7/stat'), `7 (qemu) S 1 7 7 0 -1 4194560 ${'0 '.repeat(12)}4711 0 0`)
   for (const part of ['7/fd', '7/fdinfo']) mkdirSync(path.join(procDir, part), { recursive: true })
   for (const [fd, text] of [
     ['3', 'pos:\t0\niff:\tbtabcd\n'],
