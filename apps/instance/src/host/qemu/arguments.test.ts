@@ -31,7 +31,7 @@ test('the command line of a machine is exactly this', () => {
     -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
     -machine q35,vmport=off,usb=off
     -accel tcg,thread=multi,tb-size=256
-    -cpu max
+    -cpu max,-erms,-fsrm
     -smp 2
     -m 256M
     -action reboot=reset,shutdown=poweroff,panic=shutdown
