@@ -74,18 +74,19 @@ it('asks for rules and the way to the Ethernet address of a port that should be 
   expect(lacking(true)).toEqual([...way, port.mac, ...portElements(port).map(({ set, value }) => `berth_abcd ${set} ${value}`)])
 })
 
-it('takes the rules that a port still has while it is down for nobody else’s', () => {
-  const strays = (about: Partial<PortConfig>) => {
+it('takes the rules that a port still has while it is down for nobody else’s, and for strays when there is no port', () => {
+  const strays = (...ports: PortConfig[]) => {
     const elem = (set: string) =>
       portElements(port)
         .filter((one) => one.set === set)
         .map(({ value }) => ({ concat: value.split(' . ') }))
     const sets = ['macs', 'addresses4', 'addresses6'].map((name) => ({ family: 'bridge', table: 'berth_abcd', name, elem: elem(name) }))
     const measured = { ...nothing, ruleset: { chains: [], rules: [], sets } }
-    const { drift } = compare({ names, bridges: [bridge], ports: [{ ...port, ...about }] }, measured, undefined)
+    const { drift } = compare({ names, bridges: [bridge], ports }, measured, undefined)
     return drift.filter(({ kind, side }) => kind === 'rule' && side === 'host-only')
   }
-  expect(strays({ up: true })).toEqual([])
-  expect(strays({ up: false })).toEqual([])
-  expect(strays({ tap: 'btabcdbbbbbbb' })).toHaveLength(portElements(port).length)
+  expect(strays({ ...port, up: true })).toEqual([])
+  expect(strays({ ...port, up: false })).toEqual([])
+  expect(strays({ ...port, tap: 'btabcdbbbbbbb' })).toHaveLength(portElements(port).length)
+  expect(strays()).toHaveLength(portElements(port).length)
 })

@@ -1,6 +1,6 @@
 import { planAccepts } from './accepts.ts'
 import { parseCidr } from './cidr.ts'
-import { allElements, deleteElement, neededElements } from './elements.ts'
+import { allElements, deleteElement, memberSets, neededElements } from './elements.ts'
 import { type BridgeConfig, type Drift, type HostConfig, type Inspection, ipv6Gateway, type PortConfig, type Undo } from './host-network.ts'
 import { hostSettings, settingsOf } from './links.ts'
 import type { Link, Measured } from './measured.ts'
@@ -92,9 +92,7 @@ function compareRules({ names, ...config }: HostConfig, { ruleset }: Measured, e
       message: `the chains of table ${table} are not as they were written`,
     })
   }
-  const known = allElements({ names, ...config })
-  const sets = [...new Set(known.map(({ family, set }) => `${family} ${set}`))]
-  const found = new Map(sets.map((key) => [key, new Set(membersOf(ruleset, key.split(' ')[0] ?? '', table, key.split(' ')[1] ?? ''))]))
+  const found = new Map(memberSets.map(({ family, set }) => [`${family} ${set}`, new Set(membersOf(ruleset, family, table, set))]))
   for (const { family, set, value, resourceId } of neededElements({ names, ...config })) {
     if (found.get(`${family} ${set}`)?.has(value)) continue
     report({
@@ -105,17 +103,16 @@ function compareRules({ names, ...config }: HostConfig, { ruleset }: Measured, e
       message: `set ${set} of ${table} lacks ${value}`,
     })
   }
-  for (const { family, set, value } of known) found.get(`${family} ${set}`)?.delete(value)
-  for (const [key, members] of found) {
-    for (const value of members) {
-      const name = `${table} ${key.split(' ')[1] ?? ''} ${value}`
+  for (const { family, set, value } of allElements({ names, ...config })) found.get(`${family} ${set}`)?.delete(value)
+  for (const { family, set } of memberSets) {
+    for (const value of found.get(`${family} ${set}`) ?? []) {
       report({
         side: 'host-only',
         kind: 'rule',
-        name,
+        name: `${table} ${set} ${value}`,
         resourceId: '',
-        message: `${value} stands in set ${key} of ${table} without a port or network`,
-        undo: { by: 'nft', lines: [deleteElement(table, { family: key.split(' ')[0] ?? '', set: key.split(' ')[1] ?? '', value })] },
+        message: `${value} stands in set ${family} ${set} of ${table} without a port or network`,
+        undo: { by: 'nft', lines: [deleteElement(table, { family, set, value })] },
       })
     }
   }

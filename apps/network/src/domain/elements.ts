@@ -4,6 +4,12 @@ import { linkLocal } from './names.ts'
 /** One member of one set of our tables. `value` is in nft's words and has the form in which nft lists it. */
 export type Element = { family: 'inet' | 'bridge'; set: string; value: string; resourceId: string }
 
+/** The sets whose members come and go with networks and ports. */
+export const memberSets: readonly Pick<Element, 'family' | 'set'>[] = [
+  ...['bridges', 'open', 'gateways4', 'gateways6', 'subnets4', 'subnets6'].map((set) => ({ family: 'inet' as const, set })),
+  ...['macs', 'addresses4', 'addresses6'].map((set) => ({ family: 'bridge' as const, set })),
+]
+
 /** The members a network puts into the sets. */
 export function bridgeElements({ bridge, networkId, ipv4Subnet, ipv4Gateway, ipv6Subnet }: BridgeConfig): Element[] {
   const inet = (set: string, value: string): Element => ({ family: 'inet', set, value, resourceId: networkId })
@@ -49,7 +55,7 @@ export function dropElement(table: string, element: Element): string {
 }
 
 /** The line that takes a member out that is there. */
-export function deleteElement(table: string, { family, set, value }: { family: string; set: string; value: string }): string {
+export function deleteElement(table: string, { family, set, value }: Omit<Element, 'resourceId'>): string {
   return `delete element ${family} ${table} ${set} { ${quoteNames(value)} }`
 }
 
