@@ -10,7 +10,8 @@ import { ImageService } from '@berth/proto/berth/image/v1/image_pb.ts'
 import { InstanceService } from '@berth/proto/berth/instance/v1/instance_pb.ts'
 import { clientOf, connectTo, hostIdentity, hostKey, verifier } from '@berth/rpc'
 import { until } from '@berth/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { compileCacheOf, testBuild } from '@berth/testing/build'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ensureAdminKey, startService } from '../src/index.ts'
 import * as tables from '../src/store/tables.ts'
 import { type Fixture, startFixture } from './fixture.ts'
@@ -94,7 +95,7 @@ describe('access', () => {
 
   it('makes an admin key by command, once, for nobody else to read', async () => {
     const file = join(fixture.dataDir, 'made', 'admin.key')
-    const main = new URL('../src/main.ts', import.meta.url).pathname
+    const main = join(testBuild(), 'gateway.mjs')
     const env = { PATH: '/usr/bin', BERTH_DATA_DIR: fixture.dataDir, BERTH_ACCESS_DATABASE_URL: fixture.config.databaseUrl }
     const make = () => run(process.execPath, [main, '--make-admin-key', file], { env })
     await make()
@@ -108,22 +109,25 @@ describe('access', () => {
 
   it('runs as a process that ends cleanly when it is asked to', async () => {
     const [listen, address] = await Promise.all([freePort(), freePort()])
-    const main = new URL('../src/main.ts', import.meta.url).pathname
+    const build = testBuild()
     const env = {
       PATH: '/usr/bin',
+      ...compileCacheOf(build),
       BERTH_DATA_DIR: fixture.dataDir,
       BERTH_ACCESS_DATABASE_URL: fixture.config.databaseUrl,
       BERTH_LISTEN: `127.0.0.1:${listen}`,
       BERTH_IMAGE_ADDRESS: `127.0.0.1:${address}`,
       BERTH_DATA_DRI: 'x',
     }
-    const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'pipe'] })
+    const child = spawn(process.execPath, [join(build, 'gateway.mjs')], { env, stdio: ['ignore', 'inherit', 'pipe'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
     let log = ''
     child.stderr.on('data', (chunk: Buffer) => {
       log += chunk.toString()
     })
     const ended = once(child, 'exit')
-    await until('it is ready', async () => (await fetch(`http://127.0.0.1:${listen + 100}/readyz`).catch(() => undefined))?.ok === true)
+    const ready = async () => (await fetch(`http://127.0.0.1:${listen + 100}/readyz`).catch(() => undefined))?.ok === true
+    await until('it is ready', ready, 30_000)
     using transport = connectTo({ target: `127.0.0.1:${listen}`, identity: fixture.key })
     expect((await clientOf(AccessService, transport).getCaller({})).project).toBe('default')
     const image = clientOf(ImageService, transport).listImages({})
