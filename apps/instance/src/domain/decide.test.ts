@@ -8,7 +8,7 @@ import {
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
-import { decide } from './decide.ts'
+import { decide, mustEnd } from './decide.ts'
 
 type Given = {
   spec?: MessageInitShape<typeof InstanceSpecSchema>
@@ -24,6 +24,15 @@ const situation = ({ spec, status, alive = false, stopBegun = false }: Given) =>
   nowMs: 1_000_000,
 })
 const ended = (reason: string) => ({ reason, time: timestampFromMs(1_000_000) })
+
+test('a VM must end that nobody wants, that another is wanted for, or whose end has begun, and no other', () => {
+  const must = (given: Given) => mustEnd(situation(given))
+  expect(must({})).toBe(false)
+  expect(must({ spec: { desiredPower: DesiredPower.STOPPED } })).toBe(true)
+  expect(must({ spec: { restartGeneration: 2n }, status: { observedRestartGeneration: 1n } })).toBe(true)
+  expect(must({ spec: { restartGeneration: 2n }, status: { observedRestartGeneration: 2n } })).toBe(false)
+  expect(must({ stopBegun: true })).toBe(true)
+})
 
 test.each<[string, Given, object]>([
   ['a new instance starts', {}, { do: 'start', restart: false }],

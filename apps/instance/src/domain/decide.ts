@@ -27,12 +27,11 @@ export type Situation = {
 
 /** Decides from what is wanted and what is so, and from nothing remembered. */
 export function decide({ spec, status, alive, stopBegun, nowMs }: Situation): Next {
-  const restartAsked = spec.restartGeneration > status.observedRestartGeneration
-  if (isWantedOff(spec)) return { do: alive ? 'stop' : 'rest' }
-  if (alive && (stopBegun || restartAsked)) return { do: 'stop' }
+  if (alive && mustEnd({ spec, status, stopBegun })) return { do: 'stop' }
+  if (isWantedOff(spec)) return { do: 'rest' }
   if (alive) return { do: status.state === InstanceState.SHUTDOWN ? 'leave' : 'run' }
   const exit = status.lastExit
-  if (!exit || restartAsked || exit.reason === 'STOPPED_BY_USER') return { do: 'start', restart: false }
+  if (!exit || isRestartAsked({ spec, status }) || exit.reason === 'STOPPED_BY_USER') return { do: 'start', restart: false }
   const endMs = exit.time ? timestampMs(exit.time) : nowMs
   const untilMs = nextRestart({ policy: spec.restartPolicy, reason: exit.reason, restarts: restartsSoFar(status), endMs })
   if (untilMs === undefined) return { do: 'rest' }
@@ -44,6 +43,15 @@ export function restartsSoFar(status: InstanceStatus): number {
   const { startTime, lastExit, restartCount } = status
   if (!startTime || !lastExit?.time || startHasFailed(status)) return restartCount
   return timestampMs(lastExit.time) - timestampMs(startTime) >= goodRunMs ? 0 : restartCount
+}
+
+/** Whether a VM that lives has to end: nobody wants it, somebody wants another in its place, or its end has begun. */
+export function mustEnd({ spec, status, stopBegun }: Pick<Situation, 'spec' | 'status' | 'stopBegun'>): boolean {
+  return isWantedOff(spec) || stopBegun || isRestartAsked({ spec, status })
+}
+
+function isRestartAsked({ spec, status }: Pick<Situation, 'spec' | 'status'>): boolean {
+  return spec.restartGeneration > status.observedRestartGeneration
 }
 
 export function isWantedOff({ desiredPower }: InstanceSpec): boolean {

@@ -35,23 +35,23 @@ type Parts = { image: ReadyImage; kernel: KernelAnswer; scratchPath: string; dis
 /**
  * Gathers what the VM needs from the other services, writes down what it will be, and makes the VMM, held. Every step may be done again.
  *
- * @returns the VM; or how far the image's pull is, to come back later
+ * @returns the VM and the row as it was written before; or how far the image's pull is, to come back later
  */
-export async function bringUp(ctx: InstanceContext, what: BringUp): Promise<Living | PendingImage> {
+export async function bringUp(ctx: InstanceContext, what: BringUp): Promise<{ row: InstanceRow; living: Living } | PendingImage> {
   const { row, observed, run } = what
   if (!observed.living) await ctx.strangers.refuse()
   const parts = await gather(ctx, what)
   if ('operationId' in parts) return parts
   stage(ctx, what, 'BOOT')
   const step = steps[what.purpose]
-  await step('record', run.signal, () => record(ctx, what, parts))
+  const written = await step('record', run.signal, () => record(ctx, what, parts))
   const config = guestConfigBytes(
     guestConfig({ id: row.id, name: row.name, spec: row.spec, image: parts.image.config, ports: parts.ports }),
   )
   const configPath = await step('config', run.signal, () => ctx.files.writeConfig(observed.place, config))
   const machine = machineOf(what, parts, configPath)
   const vm = await step('vmm', run.signal, () => ctx.hypervisor.start(machine, run.signal))
-  return ctx.living.take(vm, observed.extra.journalSeq)
+  return { row: written, living: ctx.living.take(vm, observed.extra.journalSeq) }
 }
 
 async function gather(ctx: InstanceContext, what: BringUp): Promise<Parts | PendingImage> {
@@ -88,14 +88,15 @@ async function gather(ctx: InstanceContext, what: BringUp): Promise<Parts | Pend
 }
 
 /** Writes down, before the VMM is made, what it is made of and that this start is the answer to what was asked. */
-async function record(ctx: InstanceContext, { row, observed, run, purpose, byPolicy }: BringUp, parts: Parts): Promise<void> {
+async function record(ctx: InstanceContext, { row, observed, run, purpose, byPolicy }: BringUp, parts: Parts): Promise<InstanceRow> {
   const { status, extra } = observed
   const { image, kernel, ports } = parts
   noteParts(status, { image, kernel, ports, facts: await ctx.hypervisor.facts(probePatienceMs) })
   status.observedRestartGeneration = row.spec.restartGeneration
   status.restartCount = byPolicy ? restartsSoFar(status) + 1 : 0
-  await ctx.store.db.transaction(`instance.${purpose}.record`, async (tx) => {
-    await together([ctx.store.updateStatus(tx, run.lease, row, status, extra), beginAll(ctx, tx, run)])
+  return ctx.store.db.transaction(`instance.${purpose}.record`, async (tx) => {
+    const [written] = await together([ctx.store.updateStatus(tx, run.lease, row, status, extra), beginAll(ctx, tx, run)])
+    return written
   })
 }
 

@@ -47,7 +47,10 @@ export async function converge(
       const purpose = create ? 'create' : 'start'
       const operationId = run.operations.at(-1)?.id
       const made = await bringUp(ctx, { row, observed, run, purpose, byPolicy: next.restart, operationId })
-      return 'operationId' in made ? again(pullMs) : again(0)
+      if ('operationId' in made) return again(pullMs)
+      // All that was asked for has begun with the row that was written.
+      const begun = { ...run, operations: run.operations.map((operation) => ({ ...operation, state: 'RUNNING' as const })) }
+      return goOn(ctx, { row: made.row, observed: await observe(ctx, made.row, run, made.living), run: begun, create })
     }
     case 'wait':
     case 'rest':

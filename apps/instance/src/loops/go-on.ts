@@ -40,7 +40,8 @@ export async function goOn(ctx: InstanceContext, what: GoOn): Promise<Next> {
     await step('port', run.signal, () => portsUp(ctx, row, run))
     tellRunning(status, Date.now())
     if (operationId) ctx.operations.progress(operationId, { stage: 'AGENT', done: 0, total: 0, unit: '' })
-    await step('running', run.signal, () => write(ctx, row, run, observed, 'instance.running'))
+    // An agent that is there already is told in the same breath.
+    await step('running', run.signal, async () => living.agents.view.agent || write(ctx, row, run, observed, 'instance.running'))
   }
   const leftMs = living.agents.view.agent ? 0 : patience(ctx, observed, living.agents.view.missingSinceMs)
   if (leftMs > 0) {

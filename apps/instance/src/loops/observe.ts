@@ -1,5 +1,5 @@
 import type { ReconcileContext } from '@berth/controller'
-import { isWantedOff } from '../domain/decide.ts'
+import { mustEnd } from '../domain/decide.ts'
 import { foldHistory } from '../domain/history.ts'
 import type { VmPlace } from '../domain/machine.ts'
 import { placeOf } from '../domain/place.ts'
@@ -20,11 +20,16 @@ export type Observed = {
   justEnded: boolean
 }
 
-/** Looks at VMM and journal. The journal is read after the look, so that an end seen by the look is in it. */
-export async function observe(ctx: InstanceContext, row: InstanceRow, { signal }: ReconcileContext): Promise<Observed> {
+/**
+ * Looks at VMM and journal. The journal is read after the look, so that an end seen by the look is in it.
+ *
+ * @param made the VM that was made a moment ago, which needs no look
+ */
+export async function observe(ctx: InstanceContext, row: InstanceRow, { signal }: ReconcileContext, made?: Living): Promise<Observed> {
   const { journalSeq, stopBegun, uid } = row.extra
   const place = placeOf({ id: row.id, uid }, ctx.folders)
-  const living = await ctx.living.look(place, journalSeq, signal, { insist: isWantedOff(row.spec) })
+  const insist = mustEnd({ spec: row.spec, status: row.status, stopBegun: stopBegun !== null })
+  const living = made ?? (await ctx.living.look(place, journalSeq, signal, { insist }))
   const events = await ctx.hypervisor.events(place, 1)
   const status = copyStatus(row.status)
   foldHistory(status, events, { after: journalSeq, hostBootId: ctx.hostBootId, stopAsked: stopBegun !== null })
