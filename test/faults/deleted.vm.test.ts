@@ -151,7 +151,7 @@ it('a shim that a signal holds is waited for: its guest answers, and a service t
   expect(shimOf(path.join(system.dataDir, 'instance', id))).toBe(shim)
 })
 
-it('a shim that a signal holds keeps nobody from restarting or deleting its VM: another takes its place', async () => {
+it('a shim that a signal holds keeps nobody from stopping, restarting or deleting its VM: another takes its place', async () => {
   const { id: held } = await create(system.api, 'held', reference)
   const folder = path.join(system.dataDir, 'instance', held)
   const endedBy = async (ask: () => Promise<{ operation?: Operation | undefined }>) => {
@@ -161,6 +161,9 @@ it('a shim that a signal holds keeps nobody from restarting or deleting its VM: 
     // It may not be reaped yet.
     expect(commandOf(shim)[0]).not.toBe('berth-shim')
   }
+  await endedBy(() => system.api.instances.stopInstance({ id: held }))
+  const { operation } = await system.api.instances.startInstance({ id: held })
+  await ended(system.api, operation, OperationState.DONE)
   await endedBy(() => system.api.instances.restartInstance({ id: held }))
   await endedBy(() => system.api.instances.deleteInstance({ id: held }))
   expect((await system.api.audit.auditHost({})).findings).toEqual([])
