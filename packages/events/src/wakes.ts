@@ -5,7 +5,7 @@ export type Wakes = {
   on(listener: (change: Change) => void): () => void
   /**
    * Resolves at the next change of the resource `id`, or after `timeoutMs`: look again in both cases. `end`: changes of an operation that goes on
-   * are let pass. @throws the signal's reason
+   * are let pass. After a tenth of the time under BERTH_TEST_NO_EVENTS, as with `poll`. @throws the signal's reason
    */
   next(id: string, options: { signal: AbortSignal; timeoutMs: number; end?: boolean }): Promise<void>
   /** Calls `listener` when events of this service got their place in the order. */

@@ -8,7 +8,7 @@ export type HeldOpen = { files: Map<string, number>; taps: Map<string, number> }
 
 /**
  * Looks which files below `folder` and which taps are open. What a process that ends meanwhile had open may be missing.
- * Links of /proc need no disk, so they are read at once: a thousand at the price of thirty that another thread reads.
+ * Links of /proc need no disk, so they are read at once instead of by another thread each.
  */
 export async function heldOpen({ folder, procDir = '/proc' }: { folder?: string; procDir?: string } = {}): Promise<HeldOpen> {
   const held: HeldOpen = { files: new Map(), taps: new Map() }
